@@ -1,0 +1,1 @@
+"""The small central collector: receive, store, show."""

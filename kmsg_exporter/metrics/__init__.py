@@ -1,0 +1,1 @@
+"""Totals, the bound on series, the exposition, the web server."""

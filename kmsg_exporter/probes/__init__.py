@@ -1,0 +1,1 @@
+"""What is traced on this kernel and how: one file per backend, and the plan that picks one."""

@@ -1,0 +1,1 @@
+"""Who it was: /proc, the flight recorder, ancestry, container."""

@@ -1,0 +1,1 @@
+"""The event on its way out: OTLP, the spool on disk, the sender."""

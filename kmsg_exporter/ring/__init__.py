@@ -1,0 +1,1 @@
+"""The log itself: /dev/kmsg, syslog(2), emptiness, hidden records."""
