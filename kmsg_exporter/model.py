@@ -39,6 +39,7 @@ class Access:
     `time_ns` is CLOCK_BOOTTIME at entry, `tid` is of the initial pid namespace, `comm` is None where the
     backend does not record it, `result` is the call's return value, None where the backend can't tell.
     `action` is a value of SYSLOG_ACTIONS, "read" for reads of the two files, "unknown" where it can't be told.
+    `length` is the size of the caller's buffer in bytes, for syslog(2) only.
     """
 
     time_ns: int
@@ -48,6 +49,7 @@ class Access:
     operation: Operation
     action: str
     result: int | None
+    length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,37 @@
+"""What the collector keeps: one event as it arrived, with the columns it is found by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# An attribute's value: str, bool, int, float, None, a list of these or a dict of them.
+# Any, because nothing in it may be trusted to be of the type its name suggests.
+Attributes = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One `kmsg.emptied` record. `time_unix_ns` is None when the sender gave no time.
+
+    `document` is the whole record as JSON text: `event_name`, `body`, `severity_number`, `resource` and
+    `attributes`, the last two as plain objects. Every string in it is valid UTF-8 and hostile.
+    """
+
+    uid: str
+    time_unix_ns: int | None
+    node: str
+    comm: str
+    exe: str
+    origin: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEvent:
+    """A stored event and when it arrived; `cursor` is its place in the list, newest first."""
+
+    event: StoredEvent
+    received_unix_ns: int
+    cursor: str

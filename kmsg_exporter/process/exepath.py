@@ -1,0 +1,75 @@
+"""A path given to execve, made comparable with what /proc/PID/exe would have said."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+_MAX_LINKS = 40  # as the kernel's MAXSYMLINKS
+_MAX_INTERPRETERS = 5  # as the kernel's limit in exec_binprm
+_HEAD = 256  # as the kernel's BINPRM_BUF_SIZE
+
+
+def as_exe(filename: str, *, root: Path, working_directory: str | None) -> tuple[str, bool]:
+    """(exe, derived) for an execve of `filename` seen from the root folder `root`.
+
+    A symlink, a relative path and a script's interpreter are followed as the kernel follows them. `derived` is
+    False only where the path is taken as it was recorded. Nothing found at the path: it is returned as it is.
+    """
+    path = filename
+    if not path.startswith("/"):
+        if working_directory is None:
+            return filename, True
+        path = f"{working_directory}/{path}"
+    for _ in range(_MAX_INTERPRETERS):
+        real = resolve(path, root=root)
+        if real is None:
+            return path, True
+        interpreter = _interpreter(root / real.lstrip("/"))
+        if interpreter is None:
+            return real, real != filename
+        path = interpreter if interpreter.startswith("/") else f"{os.path.dirname(real)}/{interpreter}"  # noqa: PTH120
+    return path, True
+
+
+def resolve(path: str, *, root: Path) -> str | None:
+    """`path` without symlinks, `.` and `..`, as a process whose root folder is `root` sees it; None if not there."""
+    todo = [part for part in reversed(path.split("/")) if part]
+    done: list[str] = []
+    links = 0
+    while todo:
+        part = todo.pop()
+        if part == ".":
+            continue
+        if part == "..":
+            done[-1:] = []
+            continue
+        try:
+            target = os.readlink(root.joinpath(*done, part))
+        except OSError:
+            done.append(part)
+            continue
+        links += 1
+        if links > _MAX_LINKS:
+            return None
+        if target.startswith("/"):
+            done = []
+        todo.extend(piece for piece in reversed(target.split("/")) if piece)
+    return "/" + "/".join(done) if os.path.lexists(root.joinpath(*done)) else None
+
+
+def _interpreter(path: Path) -> str | None:
+    """What a script's `#!` line names, None for anything else."""
+    try:
+        # a fifo or a device must not be opened: it could wait for ever
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except (OSError, ValueError):
+        return None
+    if not head.startswith(b"#!"):
+        return None
+    words = head[2:].split(b"\n", 1)[0].split()
+    return words[0].decode("utf-8", "replace") if words else None

@@ -1,0 +1,89 @@
+"""A living process as /proc shows it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_GONE = (FileNotFoundError, ProcessLookupError)
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """One thread and its process. `exe` is "" for a kernel thread, a zombie, or when it may not be read.
+
+    `start_ns` is CLOCK_BOOTTIME when the thread began, rounded down to a clock tick.
+    """
+
+    tid: int
+    pid: int
+    parent_pid: int
+    user_id: int
+    comm: str
+    exe: str
+    start_ns: int
+    zombie: bool
+
+
+def read_living(tid: int, *, proc: Path) -> Living | None:
+    """What /proc knows of a thread (also of one that is not a leader), None when it is gone."""
+    folder = proc / str(tid)
+    try:
+        status = (folder / "status").read_bytes()
+        stat = (folder / "stat").read_bytes()
+    except _GONE:
+        return None
+    values = dict(line.split(b":\t", 1) for line in status.splitlines() if b":\t" in line)
+    after_comm = stat[stat.rfind(b")") + 2 :].split()
+    if len(after_comm) < 20 or b"Tgid" not in values:
+        return None  # it died while it was read
+    return Living(
+        tid=tid,
+        pid=int(values[b"Tgid"]),
+        parent_pid=int(values[b"PPid"]),
+        user_id=int(values[b"Uid"].split()[0]),
+        comm=read_comm(tid, proc=proc) or "",
+        exe=read_exe(tid, proc=proc) or "",
+        start_ns=int(after_comm[19]) * (10**9 // os.sysconf("SC_CLK_TCK")),
+        zombie=after_comm[0] in (b"Z", b"X"),
+    )
+
+
+def read_comm(tid: int, *, proc: Path) -> str | None:
+    """The thread's own name, None when it is gone."""
+    try:
+        return text((proc / str(tid) / "comm").read_bytes().removesuffix(b"\n"))
+    except _GONE:
+        return None
+
+
+def read_exe(tid: int, *, proc: Path) -> str | None:
+    """The executable's path, None when there is none to be had (gone, a zombie, a kernel thread, not permitted)."""
+    try:
+        return text(os.readlink(os.fsencode(proc / str(tid) / "exe")))
+    except (*_GONE, PermissionError):
+        return None
+
+
+def read_cgroup(pid: int, *, proc: Path) -> str | None:
+    """The text of the process's cgroup file, None when it is gone."""
+    try:
+        return text((proc / str(pid) / "cgroup").read_bytes())
+    except _GONE:
+        return None
+
+
+def read_command_args(pid: int, *, proc: Path) -> tuple[str, ...] | None:
+    """The process's arguments as it shows them now, at most 4 KiB of them; None when it is gone or has none."""
+    try:
+        with (proc / str(pid) / "cmdline").open("rb") as file:
+            raw = file.read(4096)
+    except _GONE:
+        return None
+    return tuple(text(arg) for arg in raw.removesuffix(b"\0").split(b"\0")) if raw else None
+
+
+def text(raw: bytes) -> str:
+    """Bytes that the kernel does not promise to be UTF-8, as a string: what is not becomes U+FFFD."""
+    return raw.decode("utf-8", "replace")

@@ -1,0 +1,250 @@
+"""Tracing instances: a buffer, events, filters and a tracer of our own, beside everybody else's."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from kmsg_exporter.errors import AlreadyRunning, FeatureUnavailable, TracefsRejected
+from kmsg_exporter.tracefs.files import Tracefs
+from kmsg_exporter.tracefs.format import EventFormat, parse_format
+from kmsg_exporter.tracefs.page import Page, PageLayout, decode_page, parse_layout
+
+# A new instance starts with the options of the top level. Those that add records, hook every context switch
+# or change a record's layout are put right here, whatever somebody set for himself.
+_OPTIONS = (
+    ("record-cmd", "0"),
+    ("record-tgid", "0"),
+    ("stacktrace", "0"),
+    ("userstacktrace", "0"),
+    ("event-fork", "0"),
+    ("function-fork", "0"),
+    ("func_stack_trace", "0"),
+    ("trace_printk_dest", "0"),
+    ("markers", "0"),
+    ("pause-on-trace", "0"),
+    ("disable_on_free", "0"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BufferStats:
+    """One CPU's buffer: `overrun` records were overwritten, `dropped` ones did not fit, both never read."""
+
+    entries: int
+    overrun: int
+    commit_overrun: int
+    dropped: int
+
+    @property
+    def lost(self) -> int:
+        return self.overrun + self.commit_overrun + self.dropped
+
+
+def parse_stats(text: str) -> BufferStats:
+    """What a `per_cpu/cpuN/stats` file says."""
+    values = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if value.strip().isdigit():
+            values[key.strip()] = int(value)
+    return BufferStats(
+        values.get("entries", 0),
+        values.get("overrun", 0),
+        values.get("commit overrun", 0),
+        values.get("dropped events", 0),
+    )
+
+
+class Instance:
+    """One instance, made or taken over when entered and removed when left (unless `keep`).
+
+    `buffer_size_kb` is for each CPU; `overwrite` keeps the newest records when the buffer is full, else the oldest.
+    """
+
+    def __init__(self, tracefs: Tracefs, name: str, *, buffer_size_kb: int, overwrite: bool) -> None:
+        self.tracefs = tracefs
+        self.name = name
+        self.path = f"instances/{name}"
+        self.taken_over = False
+        self._buffer_size_kb = buffer_size_kb
+        self._overwrite = overwrite
+        self._pipes: dict[int, int] = {}
+        self._layout: PageLayout | None = None
+        self._page_bytes = 4096
+        self._lock: int | None = None
+
+    def __enter__(self) -> Self:
+        self.taken_over = self.tracefs.exists(self.path)
+        self.tracefs.make(self.path)
+        try:
+            if not self.taken_over:
+                self._set_up()
+            self._layout = parse_layout(self.tracefs.read("events/header_page"))
+            self._page_bytes = self._subbuffer_bytes()
+            self._open_pipes()
+        except BaseException:
+            self.close(keep=self.taken_over)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def lock(self, *, proc: Path) -> None:
+        """Hold this node: flock(2) on the instance's folder, which dies with its holder.
+
+        Raises AlreadyRunning with the holder's pid.
+        """
+        fd = os.open(self.tracefs.root / self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            holder = _lock_holder(os.fstat(fd).st_ino, proc / "locks")
+            os.close(fd)
+            raise AlreadyRunning(
+                f"another kmsg-exporter{f' (pid {holder})' if holder else ''} traces on this node: stop it first"
+            ) from exc
+        self._lock = fd
+
+    def set_up_again(self) -> None:
+        """Put the buffer's size, clock and options right on an instance that was taken over."""
+        self._set_up()
+
+    def enable(self, event: str, *, event_filter: str | None = None) -> None:
+        """Switch on `system/event`, with a filter that the kernel applies."""
+        folder = f"{self.path}/events/{event}"
+        self.tracefs.write(f"{folder}/filter", event_filter or "0", truncate=True)
+        self.tracefs.write(f"{folder}/enable", "1", truncate=True)
+
+    def disable(self, event: str) -> None:
+        """Switch off `system/event`; one that is gone is fine."""
+        if self.tracefs.exists(f"{self.path}/events/{event}/enable"):
+            self.tracefs.write(f"{self.path}/events/{event}/enable", "0", truncate=True)
+
+    def is_enabled(self, event: str) -> bool:
+        path = f"{self.path}/events/{event}/enable"
+        return self.tracefs.exists(path) and self.tracefs.read(path).startswith("1")
+
+    def format(self, event: str) -> EventFormat:
+        """The record layout of `system/event`."""
+        return parse_format(self.tracefs.read(f"{self.path}/events/{event}/format"))
+
+    def set(self, path: str, value: str) -> None:
+        """Write one of the instance's own files."""
+        self.tracefs.write(f"{self.path}/{path}", value, truncate=True)
+
+    def fds(self) -> list[int]:
+        """Descriptors that poll(2) reports readable when records wait, one a CPU."""
+        return list(self._pipes.values())
+
+    def raw_pages(self) -> Iterator[tuple[int, bytes]]:
+        """(cpu, page) of everything recorded so far; reading consumes it."""
+        for cpu, fd in self._pipes.items():
+            while True:
+                try:
+                    raw = os.read(fd, self._page_bytes)
+                except (BlockingIOError, InterruptedError):
+                    break
+                except OSError as exc:
+                    if exc.errno in (errno.ENODEV, errno.EINVAL, errno.ENOENT):
+                        break  # the instance was torn away: its owner notices by `alive`
+                    raise
+                if not raw:
+                    break
+                yield cpu, raw
+
+    def pages(self) -> Iterator[tuple[int, Page]]:
+        """(cpu, decoded page) of everything recorded so far; reading consumes it. Raises DecodeError."""
+        for cpu, raw in self.raw_pages():
+            yield cpu, self.decode(raw)
+
+    def decode(self, raw: bytes) -> Page:
+        """The records of one page of this instance. Raises DecodeError."""
+        if self._layout is None:
+            raise FeatureUnavailable(f"instance {self.name} is not open")
+        return decode_page(raw, self._layout)
+
+    def stats(self) -> BufferStats:
+        """The buffers of all CPUs, summed."""
+        every = [parse_stats(self.tracefs.read(f"{self.path}/per_cpu/cpu{cpu}/stats")) for cpu in self._pipes]
+        return BufferStats(
+            sum(one.entries for one in every),
+            sum(one.overrun for one in every),
+            sum(one.commit_overrun for one in every),
+            sum(one.dropped for one in every),
+        )
+
+    def alive(self) -> bool:
+        return self.tracefs.exists(f"{self.path}/tracing_on")
+
+    def close(self, *, keep: bool = False) -> None:
+        """Close the descriptors and remove the instance. It is tried for half a second: an open file gives EBUSY."""
+        for fd in self._pipes.values():
+            os.close(fd)
+        self._pipes = {}
+        try:
+            if not keep:
+                remove_instance(self.tracefs, self.name)
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    def _set_up(self) -> None:
+        self.set("buffer_size_kb", str(self._buffer_size_kb))
+        self.set("trace_clock", "boot")
+        for option, value in (*_OPTIONS, ("overwrite", "1" if self._overwrite else "0")):
+            if self.tracefs.exists(f"{self.path}/options/{option}"):
+                self.set(f"options/{option}", value)
+        # wake at the first record: with the default the 73rd wakes the 72 before it
+        if self.tracefs.exists(f"{self.path}/buffer_percent"):
+            self.set("buffer_percent", "0")
+        self.set("tracing_on", "1")
+
+    def _subbuffer_bytes(self) -> int:
+        path = f"{self.path}/buffer_subbuf_size_kb"  # since 6.8; before that a page of the machine
+        return int(self.tracefs.read(path)) * 1024 if self.tracefs.exists(path) else os.sysconf("SC_PAGE_SIZE")
+
+    def _open_pipes(self) -> None:
+        cpus = [name for name in self.tracefs.names(f"{self.path}/per_cpu") if name[3:].isdigit()]
+        for cpu in sorted(int(name[3:]) for name in cpus):
+            self._pipes[cpu] = self.tracefs.open(f"{self.path}/per_cpu/cpu{cpu}/trace_pipe_raw")
+
+
+def remove_instance(tracefs: Tracefs, name: str) -> None:
+    """Stop and remove one instance; one that is gone already is fine. Raises TracefsRejected when it stays busy."""
+    path = f"instances/{name}"
+    if not tracefs.exists(path):
+        return
+    if tracefs.exists(f"{path}/current_tracer") and not tracefs.read(f"{path}/current_tracer").startswith("nop"):
+        tracefs.write(f"{path}/current_tracer", "nop", truncate=True)
+    tracefs.write(f"{path}/events/enable", "0", truncate=True)
+    deadline = time.monotonic() + 0.5
+    while True:
+        try:
+            tracefs.remove(path)
+        except TracefsRejected as exc:
+            if exc.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _lock_holder(inode: int, locks: Path) -> int | None:
+    """Who holds a flock on the file with this inode number, as /proc/locks tells."""
+    for line in locks.read_text().splitlines():
+        parts = line.split()
+        if len(parts) >= 6 and parts[1] == "FLOCK" and parts[5].rpartition(":")[2] == str(inode):
+            return int(parts[4])
+    return None
