@@ -35,11 +35,13 @@ class PageLayout:
 class Page:
     """One decoded page. `lost` counts what the kernel dropped before it: 0 nothing, None it does not say how many.
 
-    `records` are (CLOCK time stamp in ns, record bytes), in the order of the page.
+    `records` are (time stamp in ns of the instance's clock, record bytes) in the order of the page; `data_end` is
+    how many bytes of the page are in use.
     """
 
     time_ns: int
     lost: int | None
+    data_end: int
     records: tuple[tuple[int, bytes], ...]
 
 
@@ -64,7 +66,7 @@ def decode_page(raw: bytes, layout: PageLayout) -> Page:
     if commit & _MISSED_EVENTS:
         stored = raw[end : end + 8] if commit & _MISSED_STORED else b""
         lost = int.from_bytes(stored, "little") if len(stored) == 8 else None
-    return Page(time_ns, lost, tuple(_records(raw, layout.data_offset, end, time_ns)))
+    return Page(time_ns, lost, end, tuple(_records(raw, layout.data_offset, end, time_ns)))
 
 
 def _records(raw: bytes, at: int, end: int, now: int) -> Iterator[tuple[int, bytes]]:

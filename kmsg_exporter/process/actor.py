@@ -1,0 +1,219 @@
+"""Who it was: a thread id and a moment, made into an actor by /proc and the flight recorder."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kmsg_exporter.model import Actor, Process, Source
+from kmsg_exporter.process import procfs
+from kmsg_exporter.process.container import container_id, pod_uid
+from kmsg_exporter.process.exepath import as_exe
+from kmsg_exporter.process.origin import origin
+from kmsg_exporter.process.recorder import Fork, FlightRecorder, Life
+
+_TICK_NS = 10_000_000  # start times in /proc are rounded down to a clock tick
+_MAX_ANCESTORS = 16
+_MAX_FORKS = 16
+_CACHE_SECONDS = 2.0
+_CACHE_ENTRIES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a process ran at some moment."""
+
+    comm: str
+    exe: str
+    source: Source
+    derived: bool
+
+
+_UNKNOWN = Image("", "", "none", derived=False)
+
+
+class Resolver:
+    """Names actors. `recorder` is None where nothing can be traced: then only the living have names.
+
+    `attributions` counts the answers by source.
+    """
+
+    def __init__(
+        self,
+        recorder: FlightRecorder | None,
+        *,
+        proc: Path,
+        command_args: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._recorder = recorder
+        self._proc = proc
+        self._command_args = command_args
+        self._monotonic = monotonic
+        self._cache: dict[tuple[int, bytes | None], tuple[float, str, str]] = {}
+        self.attributions: Counter[str] = Counter()
+
+    def refresh(self) -> None:
+        """Take over what the flight recorder holds; once for each batch of calls, before they are named."""
+        if self._recorder is not None:
+            self._recorder.refresh()
+
+    def name(self, tid: int, time_ns: int, comm: bytes | None) -> tuple[str, str]:
+        """(comm, exe) for a call that is only counted. Answers are kept for two seconds: readers come in storms."""
+        key = (tid, comm)
+        now = self._monotonic()
+        cached = self._cache.get(key)
+        if cached is not None and cached[0] > now:
+            self.attributions["cache"] += 1
+            return cached[1:]
+        living = self._living(tid, time_ns)
+        trusted = living is not None and living.exe and comm is not None and living.comm == procfs.text(comm)
+        if living is not None and trusted:
+            image = Image(living.comm, living.exe, "procfs", derived=False)
+        else:
+            self.refresh()
+            image = self._image(tid, time_ns, living)
+        named = (image.comm if comm is None else procfs.text(comm), image.exe)
+        self.attributions[image.source] += 1
+        if len(self._cache) >= _CACHE_ENTRIES:
+            self._cache.clear()
+        self._cache[key] = (now + _CACHE_SECONDS, *named)
+        return named
+
+    def actor(self, tid: int, time_ns: int, comm: bytes | None) -> Actor:
+        """The whole story for a call that is told: who, and the chain above it."""
+        living = self._living(tid, time_ns)
+        life = self._life(tid, time_ns)
+        image = self._image(tid, time_ns, living)
+        pid = living.pid if living is not None else self._leader(tid, life, time_ns)
+        ancestors, parent_pid = self._ancestors(pid, time_ns)
+        cgroup = self._cgroup(pid, life, time_ns, [process.pid for process in ancestors])
+        self.attributions[image.source] += 1
+        return Actor(
+            pid=pid,
+            tid=tid,
+            comm=image.comm if comm is None else procfs.text(comm),
+            exe=image.exe,
+            source=image.source,
+            derived=image.derived,
+            parent_pid=parent_pid,
+            user_id=living.user_id if living is not None else None,
+            ancestors=ancestors,
+            origin=origin(ancestors),
+            container_id=container_id(cgroup),
+            pod_uid=pod_uid(cgroup),
+            command_args=procfs.read_command_args(pid, proc=self._proc)
+            if self._command_args and living is not None and image.source == "procfs"
+            else None,
+        )
+
+    def _living(self, tid: int, time_ns: int) -> procfs.Living | None:
+        """/proc's answer, unless the id has gone to somebody who was born after the call."""
+        living = procfs.read_living(tid, proc=self._proc)
+        return living if living is not None and living.start_ns <= time_ns + _TICK_NS else None
+
+    def _life(self, tid: int, time_ns: int) -> Life:
+        return self._recorder.life(tid, time_ns) if self._recorder is not None else Life()
+
+    def _image(self, tid: int, time_ns: int, living: procfs.Living | None, forks: int = _MAX_FORKS) -> Image:
+        """What thread `tid` ran at `time_ns`."""
+        life = self._life(tid, time_ns)
+        leader = life if living is None or living.pid == tid else self._life(living.pid, time_ns)
+        if living is not None and living.exe and not (life.execs_later or leader.execs_later):
+            return Image(living.comm, living.exe, "procfs", derived=False)
+        comm = life.comm or (living.comm if living is not None and not life.execs_later else "")
+        if life.execs:
+            exe, derived = self._exec_exe(life, len(life.execs) - 1, forks)
+            return Image(comm, exe, "exec_trace", derived)
+        if life.fork is not None and forks:
+            # a fork that never ran execve has its parent's executable
+            parent = self._image_of(life.fork.parent_tid, life.fork.time_ns, forks - 1)
+            if parent.exe:
+                return Image(comm, parent.exe, "fork_trace", parent.derived)
+        return Image(comm, "", "none", derived=False)
+
+    def _image_of(self, tid: int, time_ns: int, forks: int) -> Image:
+        return self._image(tid, time_ns, self._living(tid, time_ns), forks)
+
+    def _exec_exe(self, life: Life, index: int, forks: int) -> tuple[str, bool]:
+        """What /proc/PID/exe said after the given execve of a life that is over."""
+        filename = life.execs[index].filename
+        parent = life.fork.parent_tid if life.fork is not None else None
+        if filename in ("/proc/self/exe", "/proc/thread-self/exe"):
+            if index > 0:
+                return self._exec_exe(life, index - 1, forks)[0], True
+            if life.fork is not None and forks:
+                return self._image_of(life.fork.parent_tid, life.fork.time_ns, forks - 1).exe, True
+            return filename, True
+        # what the parent sees is what the child saw, unless it moved: the child of a runtime is in the container only
+        # after pivot_root, and then its own parent inside is the better witness
+        base = self._proc / str(parent) if parent is not None else None
+        if base is not None and not base.exists():
+            base = None
+        directory: str | None = None
+        if base is not None:
+            try:
+                directory = procfs.text(bytes(base.joinpath("cwd").readlink()))
+            except OSError:
+                directory = None
+        root = base / "root" if base is not None else self._proc / "1" / "root"
+        return as_exe(filename, root=root, working_directory=directory)
+
+    def _leader(self, tid: int, life: Life, time_ns: int) -> int:
+        """The process that a dead thread was part of."""
+        for _ in range(_MAX_FORKS):
+            fork = life.fork
+            if fork is None or not fork.thread:
+                break
+            parent = self._living(fork.parent_tid, fork.time_ns)
+            if parent is not None:
+                return parent.pid
+            tid, life = fork.parent_tid, self._life(fork.parent_tid, fork.time_ns)
+        return tid
+
+    def _ancestors(self, pid: int, time_ns: int) -> tuple[tuple[Process, ...], int | None]:
+        """The chain above a process, nearest first, and its parent's pid."""
+        chain: list[Process] = []
+        first: int | None = None
+        when = time_ns
+        while len(chain) < _MAX_ANCESTORS:
+            above = self._parent(pid, when)
+            if above is None or above[0] == 0:
+                break
+            pid, when = above
+            first = first or pid
+            image = self._image_of(pid, when, _MAX_FORKS)
+            chain.append(Process(pid, image.comm, image.exe, image.derived))
+        return tuple(chain), first
+
+    def _parent(self, pid: int, time_ns: int) -> tuple[int, int] | None:
+        """(pid, moment) of the parent that a process had: the recorded one, else today's (init, for an orphan)."""
+        fork: Fork | None = self._life(pid, time_ns).fork
+        if fork is None:
+            living = self._living(pid, time_ns)
+            return (living.parent_pid, time_ns) if living is not None else None
+        parent = self._living(fork.parent_tid, fork.time_ns)
+        leader = (
+            parent.pid
+            if parent is not None
+            else self._leader(fork.parent_tid, self._life(fork.parent_tid, fork.time_ns), fork.time_ns)
+        )
+        # the parent's own story is told as of now where it lives (it may have run execve since), else as of the fork
+        when = time_ns if parent is not None else fork.time_ns
+        return self._parent(leader, fork.time_ns) if fork.sibling else (leader, when)
+
+    def _cgroup(self, pid: int, life: Life, time_ns: int, ancestors: list[int]) -> str:
+        """The cgroup of a process, or where the nearest of its ancestors was that is known."""
+        if life.cgroup:
+            return life.cgroup
+        for candidate in (pid, *ancestors):
+            living = self._living(candidate, time_ns)
+            if living is not None and not living.zombie:
+                return procfs.read_cgroup(candidate, proc=self._proc) or ""
+            recorded = self._life(candidate, time_ns).cgroup
+            if recorded:
+                return recorded
+        return ""
