@@ -48,7 +48,10 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class SpoolState:
-    """The queue in numbers. `dropped_total` by reason counts events that were never sent, or corrupt files set aside."""
+    """The queue in numbers.
+
+    `dropped_total` by reason: `spool_full` counts events that were never sent, `spool_corrupt` files set aside.
+    """
 
     queue_events: int = 0
     queue_oldest_unix: float | None = None
@@ -237,7 +240,7 @@ class Spool:
             self.durable = self._on_disk
         stored, oldest = self._waiting
         late = [event.stored_unix for event in self._late if event.sent_unix is None]
-        stored -= len(self._late_marks)
+        stored = max(0, stored - len(self._late_marks))
         self.state = SpoolState(
             queue_events=stored + len(late),
             queue_oldest_unix=oldest if stored > 0 else min(late, default=None),
