@@ -185,7 +185,7 @@ class Config:
         values.optional(values.ENDPOINT),
         PUSH,
         "Send an event here, as OTLP over HTTP, when dmesg goes empty, e.g. http://collector:4318; "
-        "/v1/logs is appended. Empty: do not push.",
+        "/v1/logs is appended. Without it OTEL_EXPORTER_OTLP_ENDPOINT counts; without both, events stay on this node.",
     )
     push_sample: int | Literal["errors"] = _row(
         "push.sample",
