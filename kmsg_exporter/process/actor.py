@@ -13,7 +13,7 @@ from kmsg_exporter.process import procfs
 from kmsg_exporter.process.container import container_id, pod_uid
 from kmsg_exporter.process.exepath import as_exe
 from kmsg_exporter.process.origin import origin
-from kmsg_exporter.process.recorder import Fork, FlightRecorder, Life
+from kmsg_exporter.process.recorder import FlightRecorder, Fork, Life
 
 _TICK_NS = 10_000_000  # start times in /proc are rounded down to a clock tick
 _MAX_ANCESTORS = 16
@@ -88,7 +88,7 @@ class Resolver:
         living = self._living(tid, time_ns)
         life = self._life(tid, time_ns)
         image = self._image(tid, time_ns, living)
-        pid = living.pid if living is not None else self._leader(tid, life, time_ns)
+        pid = living.pid if living is not None else self._leader(tid, life)
         ancestors, parent_pid = self._ancestors(pid, time_ns)
         cgroup = self._cgroup(pid, life, time_ns, [process.pid for process in ancestors])
         self.attributions[image.source] += 1
@@ -162,7 +162,7 @@ class Resolver:
         root = base / "root" if base is not None else self._proc / "1" / "root"
         return as_exe(filename, root=root, working_directory=directory)
 
-    def _leader(self, tid: int, life: Life, time_ns: int) -> int:
+    def _leader(self, tid: int, life: Life) -> int:
         """The process that a dead thread was part of."""
         for _ in range(_MAX_FORKS):
             fork = life.fork
@@ -199,7 +199,7 @@ class Resolver:
         leader = (
             parent.pid
             if parent is not None
-            else self._leader(fork.parent_tid, self._life(fork.parent_tid, fork.time_ns), fork.time_ns)
+            else self._leader(fork.parent_tid, self._life(fork.parent_tid, fork.time_ns))
         )
         # the parent's own story is told as of now where it lives (it may have run execve since), else as of the fork
         when = time_ns if parent is not None else fork.time_ns

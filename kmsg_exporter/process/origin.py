@@ -7,7 +7,7 @@ from typing import Final
 
 from kmsg_exporter.model import Process
 
-# A script shows by its own comm (`cleanup.sh`, not `sh`), so what is called like this is a shell or wrapper and no more.
+# A script shows by its own comm (`cleanup.sh`, not `sh`): what is called like this is a shell or a wrapper, no more.
 PASSED_OVER: Final = frozenset(
     {
         *("sh", "bash", "rbash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "busybox", "toybox"),

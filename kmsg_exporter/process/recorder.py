@@ -1,4 +1,4 @@
-"""The flight recorder: an instance that records exec, fork, rename and cgroup moves, read only when somebody has to be named.
+"""The flight recorder: exec, fork, rename, cgroup moves and printed lines, read only when somebody has to be named.
 
 It costs no wake-up. Pages are kept as the kernel gave them and decoded only when they hold the pid asked for.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +27,14 @@ class Tracefs:
         """
         try:
             return (self.root / path).read_text(encoding="utf-8", errors="replace")
+        except OSError as exc:
+            raise self._refused(path, None, exc) from exc
+
+    def lines(self, path: str) -> Iterator[str]:
+        """The lines of a long control file, one at a time. Raises as `read` does."""
+        try:
+            with (self.root / path).open(encoding="utf-8", errors="replace") as file:
+                yield from file
         except OSError as exc:
             raise self._refused(path, None, exc) from exc
 

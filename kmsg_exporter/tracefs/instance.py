@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kmsg_exporter.errors import AlreadyRunning, FeatureUnavailable, TracefsRejected
+from kmsg_exporter.errors import FeatureUnavailable, TracefsRejected
 from kmsg_exporter.tracefs.files import Tracefs
 from kmsg_exporter.tracefs.format import EventFormat, parse_format
 from kmsg_exporter.tracefs.page import Page, PageLayout, decode_page, parse_layout
@@ -79,17 +77,16 @@ class Instance:
         self._pipes: dict[int, int] = {}
         self._layout: PageLayout | None = None
         self._page_bytes = 4096
-        self._lock: int | None = None
 
     def __enter__(self) -> Self:
         self.taken_over = self.tracefs.exists(self.path)
         self.tracefs.make(self.path)
         try:
-            if not self.taken_over:
-                self._set_up()
             self._layout = parse_layout(self.tracefs.read("events/header_page"))
             self._page_bytes = self._subbuffer_bytes()
             self._open_pipes()
+            if not self.taken_over:
+                self.set_up()
         except BaseException:
             self.close(keep=self.taken_over)
             raise
@@ -100,25 +97,20 @@ class Instance:
     ) -> None:
         self.close()
 
-    def lock(self, *, proc: Path) -> None:
-        """Hold this node: flock(2) on the instance's folder, which dies with its holder.
-
-        Raises AlreadyRunning with the holder's pid.
-        """
-        fd = os.open(self.tracefs.root / self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            holder = _lock_holder(os.fstat(fd).st_ino, proc / "locks")
-            os.close(fd)
-            raise AlreadyRunning(
-                f"another kmsg-exporter{f' (pid {holder})' if holder else ''} traces on this node: stop it first"
-            ) from exc
-        self._lock = fd
-
-    def set_up_again(self) -> None:
-        """Put the buffer's size, clock and options right on an instance that was taken over."""
-        self._set_up()
+    def set_up(self) -> None:
+        """Put the buffer's size, clock and options right. What an instance taken over has recorded stays."""
+        # writing either empties the buffer, even when it changes nothing
+        if self.tracefs.read(f"{self.path}/buffer_size_kb").split()[0] != str(self._buffer_size_kb):
+            self.set("buffer_size_kb", str(self._buffer_size_kb))
+        if "[boot]" not in self.tracefs.read(f"{self.path}/trace_clock"):
+            self.set("trace_clock", "boot")
+        for option, value in (*_OPTIONS, ("overwrite", "1" if self._overwrite else "0")):
+            if self.tracefs.exists(f"{self.path}/options/{option}"):
+                self.set(f"options/{option}", value)
+        # wake at the first record: with the default the 73rd wakes the 72 before it
+        if self.tracefs.exists(f"{self.path}/buffer_percent"):
+            self.set("buffer_percent", "0")
+        self.set("tracing_on", "1")
 
     def enable(self, event: str, *, event_filter: str | None = None) -> None:
         """Switch on `system/event`, with a filter that the kernel applies."""
@@ -192,24 +184,8 @@ class Instance:
         for fd in self._pipes.values():
             os.close(fd)
         self._pipes = {}
-        try:
-            if not keep:
-                remove_instance(self.tracefs, self.name)
-        finally:
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
-
-    def _set_up(self) -> None:
-        self.set("buffer_size_kb", str(self._buffer_size_kb))
-        self.set("trace_clock", "boot")
-        for option, value in (*_OPTIONS, ("overwrite", "1" if self._overwrite else "0")):
-            if self.tracefs.exists(f"{self.path}/options/{option}"):
-                self.set(f"options/{option}", value)
-        # wake at the first record: with the default the 73rd wakes the 72 before it
-        if self.tracefs.exists(f"{self.path}/buffer_percent"):
-            self.set("buffer_percent", "0")
-        self.set("tracing_on", "1")
+        if not keep:
+            remove_instance(self.tracefs, self.name)
 
     def _subbuffer_bytes(self) -> int:
         path = f"{self.path}/buffer_subbuf_size_kb"  # since 6.8; before that a page of the machine
@@ -239,12 +215,3 @@ def remove_instance(tracefs: Tracefs, name: str) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def _lock_holder(inode: int, locks: Path) -> int | None:
-    """Who holds a flock on the file with this inode number, as /proc/locks tells."""
-    for line in locks.read_text().splitlines():
-        parts = line.split()
-        if len(parts) >= 6 and parts[1] == "FLOCK" and parts[5].rpartition(":")[2] == str(inode):
-            return int(parts[4])
-    return None

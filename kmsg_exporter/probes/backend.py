@@ -1,0 +1,118 @@
+"""What every backend can do, and the part that those which read trace records share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Protocol
+
+from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
+from kmsg_exporter.model import Access, ProbeState
+from kmsg_exporter.probes.decoders import Decoder
+from kmsg_exporter.probes.pairing import Pairing, Step
+from kmsg_exporter.tracefs.instance import Instance
+from kmsg_exporter.tracefs.page import Page
+
+GROUP = "kmsg_exporter"
+URGENT = "kmsg_exporter"
+BULK = "kmsg_exporter_bulk"
+RECORDER = "kmsg_exporter_recorder"
+INSTANCES = (URGENT, BULK, RECORDER)
+
+
+class Backend(Protocol):
+    """One way to see who uses the log."""
+
+    name: str
+
+    def fds(self) -> list[int]:
+        """Descriptors that become readable when something happened that is worth waking up for."""
+
+    def drain(self, *, bulk: bool) -> list[Access]:
+        """The calls recorded since the last time, by time; with `bulk` also those that are only counted."""
+
+    def clear_pending(self) -> bool:
+        """Whether a clear has begun and not yet returned."""
+
+    def probes(self) -> tuple[ProbeState, ...]:
+        """Each thing that is traced, and whether it is attached now."""
+
+    def failures(self) -> dict[str, str]:
+        """Why a probe is not there, by its name."""
+
+    def lost_events(self) -> int:
+        """Trace records that the kernel dropped, and pages that could not be read."""
+
+    def intact(self) -> bool:
+        """Whether everything that was attached still is."""
+
+    def close(self, *, keep: bool = False) -> None:
+        """Take away everything that was made, unless it is to `keep` recording."""
+
+
+class RecordReader:
+    """Reads instances' pages into calls. `decoders` maps a record's type to what makes a step of it."""
+
+    def __init__(self, urgent: Instance, bulk: Instance) -> None:
+        self._urgent = urgent
+        self._bulk = bulk
+        self.decoders: dict[int, Decoder] = {}
+        self.seen: dict[int, int] = {}
+        self._pairing = Pairing()
+        self._undecodable = 0
+        self._dropped = 0
+
+    def fds(self) -> list[int]:
+        return self._urgent.fds()
+
+    def drain(self, *, bulk: bool) -> list[Access]:
+        """See Backend.drain."""
+        steps = self._steps(self._urgent)
+        done, early = self._pairing.feed(sorted(steps, key=_by_time), final=False)
+        if early:
+            # the entry of such a call lies on a CPU that was read before: read all of them once more
+            again = [*early, *self._steps(self._urgent)]
+            done += self._pairing.feed(sorted(again, key=_by_time), final=True)[0]
+        if bulk:
+            done += self._pairing.feed(sorted(self._steps(self._bulk), key=_by_time), final=True)[0]
+        done += self._pairing.overdue_clears(time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+        return sorted(done, key=lambda access: access.time_ns)
+
+    def clear_pending(self) -> bool:
+        return self._pairing.clear_pending()
+
+    def lost_events(self) -> int:
+        with suppress(FeatureUnavailable, TracefsRejected):  # torn away: what was known stays true
+            self._dropped = self._urgent.stats().lost + self._bulk.stats().lost
+        return self._dropped + self._undecodable
+
+    def _steps(self, instance: Instance) -> list[Step]:
+        steps: list[Step] = []
+        for _cpu, raw in instance.raw_pages():
+            try:
+                page = instance.decode(raw)
+            except DecodeError:
+                self._undecodable += 1
+                continue
+            steps.extend(self._decoded(page))
+        return steps
+
+    def _decoded(self, page: Page) -> Iterable[Step]:
+        for time_ns, record in page.records:
+            number = int.from_bytes(record[:2], "little")
+            decoder = self.decoders.get(number)
+            if decoder is None:
+                continue
+            self.seen[number] = self.seen.get(number, 0) + 1
+            try:
+                step = decoder(time_ns, record)
+            except DecodeError:
+                self._undecodable += 1
+                continue
+            if step is not None:
+                yield step
+
+
+def _by_time(step: Step) -> int:
+    return step.time_ns

@@ -1,0 +1,82 @@
+"""Entry and return of one call, brought together by thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from kmsg_exporter.model import CLEARS, Access, Interface, Operation
+
+_MAX_PENDING = 4096
+_CLEAR_TAKES_NS = 1_000_000_000  # a clear never sleeps: its return is lost if it has not come by then
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One trace record: the entry of a call, its return, or a record that tells the whole call.
+
+    `call` keeps entries and returns of different functions apart; the fields that a phase does not know are unset.
+    """
+
+    time_ns: int
+    tid: int
+    phase: Literal["enter", "exit", "whole"]
+    call: str
+    interface: Interface
+    operation: Operation
+    action: str
+    comm: bytes | None = None
+    result: int | None = None
+    length: int | None = None
+
+    def access(self, result: int | None) -> Access:
+        return Access(
+            self.time_ns, self.tid, self.comm, self.interface, self.operation, self.action, result, self.length
+        )
+
+
+class Pairing:
+    """Calls that have begun and not yet returned."""
+
+    def __init__(self) -> None:
+        self._pending: dict[tuple[int, str], Step] = {}
+
+    def feed(self, steps: Iterable[Step], *, final: bool) -> tuple[list[Access], list[Step]]:
+        """(finished calls, returns without an entry) of `steps` in order of time.
+
+        With `final` a return without an entry is given up; otherwise it is handed back, to be fed again when the
+        buffers of the other CPUs have been read once more: its entry was recorded before it, so it must be there.
+        """
+        done: list[Access] = []
+        early: list[Step] = []
+        for step in steps:
+            key = (step.tid, step.call)
+            if step.phase == "whole":
+                done.append(step.access(step.result))
+            elif step.phase == "enter":
+                self._begin(key, step)
+            elif (begun := self._pending.pop(key, None)) is not None:
+                done.append(begun.access(step.result))
+            elif not final:
+                early.append(step)
+        return done, early
+
+    def clear_pending(self) -> bool:
+        """Whether a clear has begun and not yet returned."""
+        return any(step.action in CLEARS for step in self._pending.values())
+
+    def overdue_clears(self, now_ns: int) -> list[Access]:
+        """Clears whose return was lost; their result is not known."""
+        late = [
+            key
+            for key, step in self._pending.items()
+            if step.action in CLEARS and now_ns - step.time_ns > _CLEAR_TAKES_NS
+        ]
+        return [self._pending.pop(key).access(None) for key in late]
+
+    def _begin(self, key: tuple[int, str], step: Step) -> None:
+        self._pending.pop(key, None)  # that one's return was lost
+        if len(self._pending) >= _MAX_PENDING:
+            del self._pending[next(iter(self._pending))]
+        self._pending[key] = step

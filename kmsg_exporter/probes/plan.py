@@ -1,0 +1,126 @@
+"""Which backend this kernel accepts: each is tried in turn, and why one was not taken is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsError
+from kmsg_exporter.probes.backend import BULK, GROUP, INSTANCES, RECORDER, URGENT, Backend
+from kmsg_exporter.probes.budget import buffer_sizes
+from kmsg_exporter.probes.function import FunctionBackend
+from kmsg_exporter.probes.kprobe import KprobeBackend
+from kmsg_exporter.probes.state import StateBackend
+from kmsg_exporter.probes.tracepoint import TracepointBackend
+from kmsg_exporter.tracefs import dynevent
+from kmsg_exporter.tracefs.files import Tracefs, open_tracefs
+from kmsg_exporter.tracefs.instance import Instance, remove_instance
+
+BACKENDS: Final = ("kprobe", "tracepoint", "function", "state")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The roots and the budget that a plan is made with. `own_tid` is the thread that will look at the log."""
+
+    tracefs: Path
+    proc: Path
+    dev: Path
+    budget_bytes: int
+    own_tid: int
+    machine: str
+    compat: bool = False
+
+
+@dataclass
+class Attached:
+    """What was attached. `recorder` is None where nothing can be traced; `refused` says why by backend."""
+
+    backend: Backend
+    recorder: Instance | None = None
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def close(self, *, keep: bool = False) -> None:
+        """Take everything away, unless it is to `keep` recording."""
+        try:
+            if self.recorder is not None:
+                self.recorder.close(keep=keep)
+        finally:
+            self.backend.close(keep=keep)
+
+
+def attach(wanted: str, where: Where) -> Attached:
+    """Attach the first backend that this kernel accepts, or the one that is `wanted` ("auto" for any).
+
+    The caller holds the node (`tracefs.lock.hold` on the folder of instances). Raises TracefsError when the backend
+    wanted can't be had.
+    """
+    refused: dict[str, str] = {}
+    candidates = BACKENDS if wanted == "auto" else (wanted,)
+    for name in candidates:
+        if name == "state":
+            return Attached(StateBackend(), None, refused)
+        try:
+            return _try(name, where, refused)
+        except (TracefsError, DecodeError) as exc:
+            if wanted != "auto":
+                raise
+            refused[name] = str(exc)
+    raise FeatureUnavailable(f"no backend called {wanted}")
+
+
+def remove_leftovers(tracefs: Tracefs) -> list[str]:
+    """Remove what a killed agent left in tracefs, and nothing that is not ours; what was removed."""
+    removed = []
+    for name in INSTANCES:
+        if tracefs.exists(f"instances/{name}"):
+            remove_instance(tracefs, name)
+            removed.append(f"instance {name}")
+    removed += [f"probe {GROUP}/{name}" for name in dynevent.defined(tracefs, GROUP)]
+    dynevent.undefine(tracefs, GROUP)
+    return removed
+
+
+def _try(name: str, where: Where, refused: Mapping[str, str]) -> Attached:
+    tracefs = open_tracefs(where.tracefs, proc=where.proc)
+    if _left_by(tracefs) not in (name, None):
+        remove_leftovers(tracefs)
+    sizes = buffer_sizes(where.budget_bytes, len(tracefs.names("per_cpu")))
+    with ExitStack() as undo:
+        undo.callback(remove_leftovers, tracefs)
+        urgent = Instance(tracefs, URGENT, buffer_size_kb=sizes.urgent_kb, overwrite=False).__enter__()
+        undo.callback(urgent.close)
+        bulk = Instance(tracefs, BULK, buffer_size_kb=sizes.bulk_kb, overwrite=False).__enter__()
+        undo.callback(bulk.close)
+        recorder = Instance(tracefs, RECORDER, buffer_size_kb=sizes.recorder_kb, overwrite=True).__enter__()
+        undo.callback(recorder.close)
+        backend = _make(name, urgent, bulk, where)
+        undo.pop_all()
+    return Attached(backend, recorder, refused)
+
+
+def _make(name: str, urgent: Instance, bulk: Instance, where: Where) -> Backend:
+    if name == "kprobe":
+        kprobe = KprobeBackend(urgent, bulk, own_tid=where.own_tid, machine=where.machine, dev=where.dev)
+        kprobe.attach()
+        return kprobe
+    if name == "tracepoint":
+        tracepoint = TracepointBackend(urgent, bulk, own_tid=where.own_tid, compat=where.compat, machine=where.machine)
+        tracepoint.attach()
+        return tracepoint
+    function = FunctionBackend(urgent, bulk, own_tid=where.own_tid, proc=where.proc)
+    function.attach()
+    return function
+
+
+def _left_by(tracefs: Tracefs) -> str | None:
+    """Which backend an earlier life was using, None when it left nothing."""
+    if dynevent.defined(tracefs, GROUP):
+        return "kprobe"
+    tracer = f"instances/{URGENT}/current_tracer"
+    if not tracefs.exists(tracer):
+        return None
+    return "function" if tracefs.read(tracer).startswith("function") else "tracepoint"

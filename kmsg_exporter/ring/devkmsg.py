@@ -1,0 +1,135 @@
+"""The log through /dev/kmsg: positions by sequence number, and the records themselves."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from kmsg_exporter.errors import DecodeError, RingUnavailable
+from kmsg_exporter.model import LogRecord, RingState
+from kmsg_exporter.ring.look import Look
+from kmsg_exporter.ring.record import parse_record, parse_seq
+
+_RECORD_BYTES = 16384  # a read that can't hold a whole record fails with EINVAL; they have up to about 8 KiB
+_MAX_TRIES = 16
+
+
+class DevKmsg:
+    """Looks at the log through `path`. `buffer_bytes` tells the ring's size, None where it can't.
+
+    Two descriptors: one that seeks, one that follows the log to its end to know the newest sequence number.
+    """
+
+    def __init__(self, path: Path, *, buffer_bytes: Callable[[], int | None]) -> None:
+        self._path = path
+        self._buffer_bytes = buffer_bytes
+        self._seeker = _open(path)
+        try:
+            self._follower = _open(path)
+        except RingUnavailable:
+            os.close(self._seeker)
+            raise
+        self._next_seq = 0
+        self._visible_from: int | None = None
+
+    def look(self, *, count_records: bool) -> Look:
+        """The log against the look before. The first look never jumps, but see `resume`."""
+        first = self._first_visible()
+        oldest = self._seq_at(os.SEEK_SET)
+        if count_records:
+            self._follow()
+        visible_from = self._next_seq if first is None else first
+        oldest = visible_from if oldest is None else oldest
+        before = visible_from if self._visible_from is None else self._visible_from
+        # what was overwritten moves the first visible record as well, but then it is the oldest of all
+        jumped = visible_from > before and (first is None or visible_from > oldest)
+        self._visible_from = max(before, visible_from)
+        return Look(
+            RingState(
+                empty=first is None,
+                hidden_records=max(0, visible_from - oldest),
+                records_total=self._next_seq if count_records or first is None else None,
+                overwritten_records_total=oldest,
+                buffer_bytes=self._buffer_bytes(),
+            ),
+            jumped,
+            first_seq=before if jumped else None,
+            end_seq=visible_from if jumped else None,
+            visible_from=visible_from,
+        )
+
+    def hidden(self, look: Look) -> tuple[LogRecord, ...]:
+        """Those of the records that `look` says were hidden which the ring still has, in log order."""
+        if look.first_seq is None or look.end_seq is None:
+            return ()
+        found = []
+        for raw in self._from_start():
+            try:
+                record = parse_record(raw)
+            except DecodeError:
+                continue
+            if record.seq is None or record.seq >= look.end_seq:
+                break
+            if record.seq >= look.first_seq:
+                found.append(record)
+        return tuple(found)
+
+    def resume(self, visible_from: int) -> None:
+        """Take the next look against this position."""
+        self._visible_from = visible_from
+
+    def close(self) -> None:
+        os.close(self._seeker)
+        os.close(self._follower)
+
+    def _first_visible(self) -> int | None:
+        """The first visible record's number; None when dmesg shows nothing, and then `_next_seq` is exact."""
+        for _ in range(_MAX_TRIES):
+            first = self._seq_at(os.SEEK_DATA)
+            if first is not None or self._follow() == 0:
+                return first
+        return None
+
+    def _seq_at(self, whence: int) -> int | None:
+        """The number of the record at one end of the log, None where there is none."""
+        os.lseek(self._seeker, 0, whence)
+        raw = _read(self._seeker)
+        return None if raw is None else parse_seq(raw)
+
+    def _follow(self) -> int:
+        """Read on to the log's end; how many records that were."""
+        count = 0
+        while (raw := _read(self._follower)) is not None:
+            self._next_seq = parse_seq(raw) + 1
+            count += 1
+        return count
+
+    def _from_start(self) -> Iterator[bytes]:
+        os.lseek(self._seeker, 0, os.SEEK_SET)
+        while (raw := _read(self._seeker)) is not None:
+            yield raw
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as exc:
+        why = {
+            errno.EPERM: "not permitted: CAP_SYSLOG is missing, or a container's device cgroup refuses it",
+            errno.EACCES: "permission denied: run as root",
+            errno.ENOENT: "there is no such device here",
+        }.get(exc.errno or 0, exc.strerror)
+        raise RingUnavailable(f"{path}: {why}") from exc
+
+
+def _read(fd: int) -> bytes | None:
+    """One record, None at the end. A reader that fell behind is told so once (EPIPE) and goes on at the oldest."""
+    while True:
+        try:
+            return os.read(fd, _RECORD_BYTES)
+        except BlockingIOError:
+            return None
+        except BrokenPipeError:
+            continue

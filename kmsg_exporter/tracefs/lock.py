@@ -1,0 +1,31 @@
+"""One holder of a folder: flock(2), which dies with its holder and is seen by the host and its containers alike."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from kmsg_exporter.errors import AlreadyRunning
+
+
+def hold(path: Path, *, proc: Path) -> int:
+    """Lock a file or folder until the descriptor returned is closed. Raises AlreadyRunning with the holder's pid."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        holder = _holder(os.fstat(fd).st_ino, proc / "locks")
+        os.close(fd)
+        who = f" (pid {holder})" if holder else ""
+        raise AlreadyRunning(f"another kmsg-exporter{who} runs on this node and holds {path}: stop it first") from exc
+    return fd
+
+
+def _holder(inode: int, locks: Path) -> int | None:
+    """Who holds a flock on the file with this inode number, as /proc/locks tells."""
+    for line in locks.read_text().splitlines():
+        parts = line.split()
+        if len(parts) >= 6 and parts[1] == "FLOCK" and parts[5].rpartition(":")[2] == str(inode):
+            return int(parts[4])
+    return None
