@@ -31,7 +31,7 @@ class Batch:
     refused: tuple[str, ...] = ()
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """A well-formed record that this collector does not keep."""
 
 
@@ -46,7 +46,7 @@ def decode_logs(body: bytes) -> Batch:
     for where, resource, record in _records(request):
         try:
             events.append(_event(where, resource, record))
-        except _Refused as exc:
+        except _RefusedError as exc:
             refused.append(f"{where}: {exc}")
     return Batch(tuple(events), tuple(refused))
 
@@ -94,17 +94,19 @@ def _event(where: str, resource: dict[str, Any], record: dict[str, Any]) -> Stor
         "attributes": attributes,
     }
     if name != EVENT_NAME:
-        raise _Refused(f"event {_shown(name)} is not {EVENT_NAME}, the only one this collector keeps")
+        raise _RefusedError(f"event {_shown(name)} is not {EVENT_NAME}, the only one this collector keeps")
     uid = attributes.get("log.record.uid")
     if not isinstance(uid, str) or not _UID.fullmatch(uid):
-        raise _Refused(f"attribute log.record.uid is {_shown(uid)}: it must be a UUID or another short plain identifier")
+        raise _RefusedError(
+            f"attribute log.record.uid is {_shown(uid)}: it must be a UUID or another short plain identifier"
+        )
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     if len(text) > MAX_RECORD_BYTES or len(text.encode()) > MAX_RECORD_BYTES:
-        raise _Refused(f"the record is over {MAX_RECORD_BYTES} bytes")
+        raise _RefusedError(f"the record is over {MAX_RECORD_BYTES} bytes")
     return StoredEvent(
         uid=uid,
         time_unix_ns=time_unix_ns,
-        node=next((text for key in _NODE_NAMES if (text := _text(resource, key))), ""),
+        node=next(filter(None, (_text(resource, key) for key in _NODE_NAMES)), ""),
         comm=_text(attributes, "kmsg.process.comm"),
         exe=_text(attributes, "process.executable.path"),
         origin=_text(attributes, "kmsg.process.origin"),

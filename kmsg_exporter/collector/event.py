@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 # An attribute's value: str, bool, int, float, None, a list of these or a dict of them.
 # Any, because nothing in it may be trusted to be of the type its name suggests.
 Attributes = Mapping[str, Any]
+
+EARLIEST_BELIEVED_NS: Final = 1_577_836_800_000_000_000  # 2020-01-01, before this program existed
+CLOCK_TOLERANCE_NS: Final = 60_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +38,10 @@ class ReceivedEvent:
     event: StoredEvent
     received_unix_ns: int
     cursor: str
+
+
+def believed_unix_ns(time_unix_ns: int | None, received_unix_ns: int) -> int:
+    """When an event is taken to have happened: when its node says, unless that clock can't be right."""
+    if time_unix_ns is None or time_unix_ns < EARLIEST_BELIEVED_NS:
+        return received_unix_ns
+    return received_unix_ns if time_unix_ns > received_unix_ns + CLOCK_TOLERANCE_NS else time_unix_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import sqlite3
 import threading
 import time
@@ -14,15 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from kmsg_exporter.collector.event import ReceivedEvent, StoredEvent
+from kmsg_exporter.collector.event import ReceivedEvent, StoredEvent, believed_unix_ns
 from kmsg_exporter.errors import CollectorError, StoreTooNew
 
 SCHEMA_VERSION: Final = 1
 GROUP_COMMIT_REQUESTS: Final = 64
 BUSY_TIMEOUT_SECONDS: Final = 5.0
-# A node's clock is not believed, for the order of the list, before this program existed or after the arrival.
-EARLIEST_BELIEVED_NS: Final = 1_577_836_800_000_000_000  # 2020-01-01
 
+_CURSOR: Final = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")
 _SCHEMA: Final = (
     """CREATE TABLE event (
          seq INTEGER PRIMARY KEY,
@@ -108,11 +108,10 @@ class Store:
             row = connection.execute(f"SELECT {_COLUMNS} FROM event WHERE uid = ?", (uid,)).fetchone()  # noqa: S608
         return None if row is None else _received(row)
 
-    def page(
-        self, *, limit: int, before: str | None = None, node: str | None = None, comm: str | None = None
-    ) -> Page:
+    def page(self, *, limit: int, before: str | None = None, node: str | None = None, comm: str | None = None) -> Page:
         """At most `limit` events, newest first, older than the cursor `before`. ValueError for a bad cursor."""
-        conditions, values = ["1"], []
+        conditions: list[str] = ["1"]
+        values: list[int | str] = []
         if before is not None:
             conditions.append("(listed_unix_ns, seq) < (?, ?)")
             values += _cursor_values(before)
@@ -158,16 +157,16 @@ class Store:
         try:
             with _explained(f"can't write to the collector's store {self.path}"), self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
-                stored = [
-                    max(self._connection.executemany(_INSERT, [_row(event, received) for event in write.events]).rowcount, 0)
-                    for write in group
-                ]
+                stored = [self._insert(write.events, received) for write in group]
         except BaseException as exc:  # noqa: BLE001 - whoever waits must hear of it, whatever it was
             for write in group:
                 write.done.set_exception(exc)
             return
         for write, count in zip(group, stored, strict=True):
             write.done.set_result(count)
+
+    def _insert(self, events: Sequence[StoredEvent], received: int) -> int:
+        return sum(self._connection.execute(_INSERT, _row(event, received)).rowcount for event in events)
 
 
 @contextmanager
@@ -185,17 +184,17 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise StoreTooNew(
+            f"the collector's store {path} has schema version {version}, this program knows {SCHEMA_VERSION}: "
+            "run the newer program, or give this one another data directory"
+        )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            raise StoreTooNew(
-                f"the collector's store {path} has schema version {version}, this program knows {SCHEMA_VERSION}: "
-                "run the newer program, or give this one another data directory"
-            )
-        if version == 0:
+        if connection.execute("PRAGMA user_version").fetchone() == (0,):
             for statement in _SCHEMA:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -203,8 +202,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 def _row(event: StoredEvent, received: int) -> tuple[object, ...]:
     happened = event.time_unix_ns
-    believed = happened is not None and EARLIEST_BELIEVED_NS <= happened <= received
-    listed = happened if believed else received
+    listed = believed_unix_ns(happened, received)
     return (event.uid, received, happened, listed, event.node, event.comm, event.exe, event.origin, event.document)
 
 
@@ -214,8 +212,9 @@ def _received(row: tuple[int, str, int, int | None, int, str, str, str, str, str
     return ReceivedEvent(event, received, f"{listed}-{seq}")
 
 
-def _cursor_values(cursor: str) -> list[int | str]:
-    listed, _, seq = cursor.partition("-")
-    if not (listed.isdecimal() and seq.isdecimal() and len(listed) < 20 and len(seq) < 19):
-        raise ValueError(f"cursor {cursor[:60]!r} is not one that this collector gave")
-    return [int(listed), int(seq)]
+def _cursor_values(cursor: str) -> list[int]:
+    parts = _CURSOR.fullmatch(cursor)
+    values = [int(part) for part in parts.groups()] if parts else []
+    if not values or max(values) >= 2**63:
+        raise ValueError(f"{cursor[:60]!r} is not a cursor that this collector gave")
+    return values
