@@ -44,9 +44,7 @@ class View:
 class Exposition:
     """Takes views and writes them down."""
 
-    def __init__(
-        self, totals: Totals, *, version: str, revision: str = "unknown", proc: Path = Path("/proc")
-    ) -> None:
+    def __init__(self, totals: Totals, *, version: str, revision: str = "unknown", proc: Path = Path("/proc")) -> None:
         self._totals = totals
         self._build = (version, revision, ".".join(map(str, sys.version_info[:3])))
         self._process = ProcessCollector(proc=str(proc), registry=None)

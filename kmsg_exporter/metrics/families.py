@@ -97,7 +97,9 @@ BACKEND_INFO: Final = _gauge(
 PROBE_ATTACHED: Final = _gauge(
     "kmsg_exporter_probe_attached", "1 while this probe is in place, 0 while what it would see goes unseen.", "probe"
 )
-PROBE_HITS: Final = _counter("kmsg_exporter_probe_hits_total", "Times this probe was hit, as the kernel counts.", "probe")
+PROBE_HITS: Final = _counter(
+    "kmsg_exporter_probe_hits_total", "Times this probe was hit, as the kernel counts.", "probe"
+)
 PROBE_MISSED: Final = _counter(
     "kmsg_exporter_probe_missed_total", "Calls this probe could not record, as the kernel counts.", "probe"
 )
@@ -105,7 +107,9 @@ TRACE_LOST_EVENTS: Final = _counter(
     "kmsg_exporter_trace_lost_events_total", "Trace events that were overwritten before they were read."
 )
 ATTRIBUTIONS: Final = _counter(
-    "kmsg_exporter_attributions_total", "Accesses by where the process behind them was found; none: not at all.", "source"
+    "kmsg_exporter_attributions_total",
+    "Accesses by where the process behind them was found; none: not at all.",
+    "source",
 )
 SERIES_OVERFLOWED: Final = _counter(
     "kmsg_exporter_series_overflowed_total",

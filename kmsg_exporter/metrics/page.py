@@ -19,7 +19,7 @@ _STYLE: Final = (
 )
 
 _BACKEND_BLIND_SPOTS: Final = {
-    "tracepoint": "reads and writes of /dev/kmsg and /proc/kmsg, and calls by 32-bit programs unless that was asked for",
+    "tracepoint": "reads and writes of /dev/kmsg and /proc/kmsg, and (unless asked for) calls by 32-bit programs",
     "function": "which syslog action was called and what it answered: the function tracer only tells who called",
     "state": "who clears and who reads the log: nothing is traced here",
 }

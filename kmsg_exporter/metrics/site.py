@@ -11,7 +11,8 @@ from kmsg_exporter.metrics.page import render_page, security_headers
 from kmsg_exporter.metrics.textformat import CONTENT_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+    from email.message import Message
 
     from kmsg_exporter.metrics.exposition import Exposition
     from kmsg_exporter.metrics.scrapers import Scrapers
@@ -23,11 +24,11 @@ _PLAIN: Final = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`path` is without its query; `headers` are looked up whatever their case; `connection` is unique for ever."""
+    """One request. `path` is without its query, `connection` is a number that no later connection gets again."""
 
     method: str
     path: str
-    headers: Mapping[str, str]
+    headers: Message[str, str]
     connection: int
     address: str
 
@@ -125,7 +126,7 @@ class Site:
         if observation.ready:
             return Answer(200, b"ready\n")
         missing = ", ".join(probe.name for probe in observation.probes if not probe.attached)
-        reason = f"not attached: {missing}" if missing else f"nothing is attached yet (backend {observation.backend})"
+        reason = f"not attached: {missing}" if missing else f"the {observation.backend} backend is not in place"
         return Answer(503, f"not ready: {reason}\n".encode("utf-8", "replace"))
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from prometheus_client.utils import floatToGoString
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from prometheus_client.metrics_core import Metric
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_number: Final = cast("Callable[[float], str]", floatToGoString)
 
 
 def write_text(families: Iterable[Metric]) -> bytes:
@@ -20,9 +22,7 @@ def write_text(families: Iterable[Metric]) -> bytes:
     for family in families:
         name = f"{family.name}_total" if family.type == "counter" else family.name
         lines.append(f"# HELP {name} {_escape(family.documentation)}\n# TYPE {name} {family.type}\n")
-        lines += [
-            f"{sample.name}{_labels(sample.labels)} {floatToGoString(sample.value)}\n" for sample in family.samples
-        ]
+        lines += [f"{sample.name}{_labels(sample.labels)} {_number(sample.value)}\n" for sample in family.samples]
     return "".join(lines).encode()
 
 
