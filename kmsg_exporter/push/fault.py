@@ -21,7 +21,7 @@ _REMEDIES: Final = {
     "refused": "nothing listens there: is the collector running, is the port right?",
     "timeout": "no answer in time: is the collector overloaded, does a firewall drop the packets?",
     "dns": "the name does not resolve: check the address and this node's DNS",
-    "tls": "no TLS connection: check the files named by OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE, _CLIENT_KEY",
+    "tls": "no TLS connection: check the files OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE, _CLIENT_KEY name",
     "reset": "the connection was cut: is this the collector's OTLP/HTTP port, http or https?",
     "unreachable": "no route: check the network and its policies",
     "proxy": "the proxy refused: check HTTP_PROXY, HTTPS_PROXY, NO_PROXY",
