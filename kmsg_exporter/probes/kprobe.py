@@ -140,7 +140,9 @@ class KprobeBackend:
         self._failed: dict[str, str] = {}
 
     def attach(self) -> None:
-        """Define and enable every probe. Raises TracefsRejected or FeatureUnavailable where syslog(2) can't have one."""
+        """Define and enable every probe. Raises TracefsRejected or FeatureUnavailable where syslog(2) takes none."""
+        if not self._tracefs.exists(dynevent.KPROBE_EVENTS):
+            raise FeatureUnavailable("this kernel has no kprobe_events (CONFIG_KPROBE_EVENTS)")
         with ExitStack() as undo:
             undo.callback(self._detach)
             self._put_first(_NATIVE.get(self._machine, (SyslogEntry("sys_syslog", "$arg1", "$arg3"),)), "syslog")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsError
+from kmsg_exporter.errors import DecodeError, TracefsError
 from kmsg_exporter.probes.backend import BULK, GROUP, INSTANCES, RECORDER, URGENT, Backend
 from kmsg_exporter.probes.budget import buffer_sizes
 from kmsg_exporter.probes.function import FunctionBackend
@@ -58,18 +58,30 @@ def attach(wanted: str, where: Where) -> Attached:
     The caller holds the node (`tracefs.lock.hold` on the folder of instances). Raises TracefsError when the backend
     wanted can't be had.
     """
+    if wanted == "state":
+        return Attached(StateBackend())
     refused: dict[str, str] = {}
-    candidates = BACKENDS if wanted == "auto" else (wanted,)
-    for name in candidates:
-        if name == "state":
-            return Attached(StateBackend(), None, refused)
-        try:
-            return _try(name, where, refused)
-        except (TracefsError, DecodeError) as exc:
-            if wanted != "auto":
-                raise
-            refused[name] = str(exc)
-    raise FeatureUnavailable(f"no backend called {wanted}")
+    try:
+        tracefs = open_tracefs(where.tracefs, proc=where.proc)
+    except TracefsError as exc:
+        if wanted != "auto":
+            raise
+        return Attached(StateBackend(), refused=dict.fromkeys(BACKENDS[:-1], str(exc)))
+    with ExitStack() as undo:
+        urgent, bulk, recorder = _instances(tracefs, where.budget_bytes, undo)
+        for name in BACKENDS[:-1] if wanted == "auto" else (wanted,):
+            if _left_by(tracefs) not in (name, None):
+                _silence(tracefs)
+            try:
+                backend = _make(name, urgent, bulk, where)
+            except (TracefsError, DecodeError) as exc:
+                if wanted != "auto":
+                    raise
+                refused[name] = str(exc)
+            else:
+                undo.pop_all()
+                return Attached(backend, recorder, refused)
+    return Attached(StateBackend(), refused=refused)
 
 
 def remove_leftovers(tracefs: Tracefs) -> list[str]:
@@ -84,22 +96,22 @@ def remove_leftovers(tracefs: Tracefs) -> list[str]:
     return removed
 
 
-def _try(name: str, where: Where, refused: Mapping[str, str]) -> Attached:
-    tracefs = open_tracefs(where.tracefs, proc=where.proc)
-    if _left_by(tracefs) not in (name, None):
-        remove_leftovers(tracefs)
-    sizes = buffer_sizes(where.budget_bytes, len(tracefs.names("per_cpu")))
-    with ExitStack() as undo:
-        undo.callback(remove_leftovers, tracefs)
-        urgent = Instance(tracefs, URGENT, buffer_size_kb=sizes.urgent_kb, overwrite=False).__enter__()
-        undo.callback(urgent.close)
-        bulk = Instance(tracefs, BULK, buffer_size_kb=sizes.bulk_kb, overwrite=False).__enter__()
-        undo.callback(bulk.close)
-        recorder = Instance(tracefs, RECORDER, buffer_size_kb=sizes.recorder_kb, overwrite=True).__enter__()
-        undo.callback(recorder.close)
-        backend = _make(name, urgent, bulk, where)
-        undo.pop_all()
-    return Attached(backend, recorder, refused)
+def _instances(tracefs: Tracefs, budget_bytes: int, undo: ExitStack) -> tuple[Instance, Instance, Instance]:
+    sizes = buffer_sizes(budget_bytes, len(tracefs.names("per_cpu")))
+    return (
+        undo.enter_context(Instance(tracefs, URGENT, buffer_size_kb=sizes.urgent_kb, overwrite=False)),
+        undo.enter_context(Instance(tracefs, BULK, buffer_size_kb=sizes.bulk_kb, overwrite=False)),
+        undo.enter_context(Instance(tracefs, RECORDER, buffer_size_kb=sizes.recorder_kb, overwrite=True)),
+    )
+
+
+def _silence(tracefs: Tracefs) -> None:
+    """Switch off what an earlier life with another backend left switched on."""
+    for name in (URGENT, BULK):
+        tracefs.write(f"instances/{name}/events/enable", "0", truncate=True)
+        if tracefs.exists(f"instances/{name}/current_tracer"):
+            tracefs.write(f"instances/{name}/current_tracer", "nop", truncate=True)
+    dynevent.undefine(tracefs, GROUP)
 
 
 def _make(name: str, urgent: Instance, bulk: Instance, where: Where) -> Backend:
@@ -120,7 +132,7 @@ def _left_by(tracefs: Tracefs) -> str | None:
     """Which backend an earlier life was using, None when it left nothing."""
     if dynevent.defined(tracefs, GROUP):
         return "kprobe"
-    tracer = f"instances/{URGENT}/current_tracer"
-    if not tracefs.exists(tracer):
-        return None
-    return "function" if tracefs.read(tracer).startswith("function") else "tracepoint"
+    folder = f"instances/{URGENT}"
+    if tracefs.exists(f"{folder}/current_tracer") and tracefs.read(f"{folder}/current_tracer").startswith("function"):
+        return "function"
+    return "tracepoint" if tracefs.read(f"{folder}/events/enable").strip() != "0" else None
