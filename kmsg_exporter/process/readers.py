@@ -1,0 +1,119 @@
+"""Who holds the log open for reading now: /proc/*/fd is the truth, also for descriptors inherited or passed on."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from kmsg_exporter.model import Interface, Reader
+from kmsg_exporter.process import procfs
+
+_KMSG_DEVICE = os.makedev(1, 11)
+_GONE = (FileNotFoundError, ProcessLookupError)
+
+
+class ReaderScan:
+    """Scans a piece at a time, so that a node with thousands of processes is not felt.
+
+    The next scan begins `interval_seconds` after the last one, or later: a scan takes at most `share` of one core.
+    `readers` is None until the first scan is through; `unseen` counts processes whose descriptors may not be read.
+    """
+
+    def __init__(
+        self,
+        *,
+        proc: Path,
+        interval_seconds: float,
+        share: float = 0.0005,
+        monotonic: Callable[[], float] = time.monotonic,
+        cpu: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self._proc = proc
+        self._interval = interval_seconds
+        self._share = share
+        self._monotonic = monotonic
+        self._cpu = cpu
+        self._running: Iterator[list[Reader]] | None = None
+        self._found: list[Reader] = []
+        self._spent = 0.0
+        self._next = 0.0
+        self.readers: tuple[Reader, ...] | None = None
+        self.unseen = 0
+        self._unseen = 0
+
+    def bring_forward(self) -> None:
+        """Something was opened or released: look soon, but keep to the share."""
+        self._next = min(self._next, self._monotonic() + min(0.25, self._interval))
+
+    def due(self) -> bool:
+        """Whether there is something to do now."""
+        return self._running is not None or self._monotonic() >= self._next
+
+    def step(self, seconds: float) -> None:
+        """Work for about this long, on CPU."""
+        begun = self._cpu()
+        if self._running is None:
+            if self._monotonic() < self._next:
+                return
+            self._running, self._found, self._spent, self._unseen = self._each(), [], 0.0, 0
+        for readers in self._running:
+            self._found += readers
+            if self._cpu() - begun > seconds:
+                self._spent += self._cpu() - begun
+                return
+        self._spent += self._cpu() - begun
+        self._running = None
+        self.readers = tuple(self._found)
+        self.unseen = self._unseen
+        self._next = self._monotonic() + max(self._interval, self._spent / self._share)
+
+    def _each(self) -> Iterator[list[Reader]]:
+        own = os.getpid()
+        for name in os.listdir(self._proc):
+            if name.isdigit() and int(name) != own:
+                yield self._process(int(name))
+
+    def _process(self, pid: int) -> list[Reader]:
+        folder = self._proc / str(pid) / "fd"
+        found: dict[Interface, Reader] = {}
+        try:
+            names = os.listdir(folder)
+        except _GONE:
+            return []
+        except PermissionError:
+            self._unseen += 1
+            return []
+        for name in names:
+            interface = self._interface(os.path.join(folder, name))  # noqa: PTH118  Path is slow and this runs often
+            if interface is not None and interface not in found and self._reads(pid, name):
+                comm, exe = procfs.read_comm(pid, proc=self._proc), procfs.read_exe(pid, proc=self._proc)
+                if comm is not None:
+                    found[interface] = Reader(pid, comm, exe or "", interface)
+        return list(found.values())
+
+    def _interface(self, path: str) -> Interface | None:
+        try:
+            if not os.readlink(path).endswith("kmsg"):
+                return None
+            status = os.stat(path)  # noqa: PTH116
+        except OSError:
+            return None
+        if stat.S_ISCHR(status.st_mode):
+            return "dev_kmsg" if status.st_rdev == _KMSG_DEVICE else None
+        try:
+            # the same number in every mount of proc, whichever pid namespace it shows
+            same = status.st_ino == (self._proc / "kmsg").stat().st_ino and status.st_size == 0
+        except OSError:
+            return None
+        return "proc_kmsg" if same else None
+
+    def _reads(self, pid: int, name: str) -> bool:
+        try:
+            text = (self._proc / str(pid) / "fdinfo" / name).read_text()
+        except OSError:
+            return False
+        flags = next((line.split()[1] for line in text.splitlines() if line.startswith("flags:")), "0")
+        return int(flags, 8) & os.O_ACCMODE != os.O_WRONLY
