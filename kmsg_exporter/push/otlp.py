@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from kmsg_exporter import __version__
@@ -103,12 +104,8 @@ def clip(text: str, max_bytes: int) -> str:
     text = valid(text[:max_bytes])
     if len(dump(text)) <= max_bytes:
         return text
-    left = max_bytes - len(dump("…"))
-    for index, character in enumerate(text):
-        left -= len(dump(character)) - 2
-        if left < 0:
-            return text[:index] + "…"
-    return text
+    room = max_bytes - len("…".encode())
+    return text[: bisect_right(range(len(text)), room, key=lambda end: len(dump(text[:end]))) - 1] + "…"
 
 
 def _actor(actor: Actor | None, owner: str | None) -> dict[str, object]:
@@ -123,7 +120,7 @@ def _actor(actor: Actor | None, owner: str | None) -> dict[str, object]:
         "process.user.id": actor.user_id,
         "kmsg.process.comm": clip(actor.comm, _SHORT),
         "kmsg.process.origin": clip(actor.origin, _SHORT) or None,
-        "kmsg.process.ancestors": _clipped(map(_ancestor, actor.ancestors), _LIST) or None,
+        "kmsg.process.ancestors": _clipped([_ancestor(process) for process in actor.ancestors], _LIST) or None,
         "kmsg.process.derived": actor.derived or None,
         "kmsg.process.container.id": clip(actor.container_id, _SHORT) if actor.container_id else None,
         "kmsg.process.pod.uid": clip(actor.pod_uid, _SHORT) if actor.pod_uid else None,
@@ -135,15 +132,17 @@ def _ancestor(process: Process) -> str:
     return f"{process.pid} {process.comm} {process.exe}".rstrip(" ")
 
 
-def _clipped(texts: Iterable[str], max_bytes: int) -> list[str]:
+def _clipped(texts: Sequence[str], max_bytes: int) -> list[str]:
     """As many as fit, each at most a quarter of the room; a last `[3 more]` says how many do not."""
-    whole = [clip(text, max_bytes // 4) for text in texts]
+    kept: list[str] = []
     left = max_bytes - 64
-    for index, text in enumerate(whole):
-        left -= len(dump(text)) + _LINE_FRAME_BYTES
+    for text in texts:
+        clipped = clip(text, max_bytes // 4)
+        left -= len(dump(clipped)) + _LINE_FRAME_BYTES
         if left < 0:
-            return [*whole[:index], f"[{len(whole) - index} more]"]
-    return whole
+            return [*kept, f"[{len(texts) - len(kept)} more]"]
+        kept.append(clipped)
+    return kept
 
 
 def _fitted(sample: Sequence[LogRecord], room_bytes: int) -> tuple[list[str], int]:
