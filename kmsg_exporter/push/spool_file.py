@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from kmsg_exporter.errors import SpoolTooNew
-
-_log = logging.getLogger(__name__)
 
 # One entry for each schema version: what leads to it from the one before. `PRAGMA user_version` is how many were done.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
@@ -41,7 +38,6 @@ _BUSY_SECONDS: Final = 1.0
 def is_corrupt(error: sqlite3.Error) -> bool:
     """True when the file is not a sound database, in contrast to a disk that is full, gone or read-only."""
     code = getattr(error, "sqlite_errorcode", None)
-    # errors without a code come from this module's user, not from the library: a column that holds no text, ...
     return code is not None and code & 0xFF in _CORRUPT
 
 
