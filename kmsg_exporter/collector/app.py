@@ -47,7 +47,7 @@ def create_app(
     stylesheet = files("kmsg_exporter.collector").joinpath("static", "style.css").read_bytes()
 
     async def receive(request: Request) -> Response:
-        batch = decode_logs(await read_json_body(request, limit_bytes=max_body_bytes))
+        batch = await run_in_threadpool(decode_logs, await read_json_body(request, limit_bytes=max_body_bytes))
         if batch.events:
             await asyncio.wrap_future(store.add(batch.events))
         if not batch.refused:

@@ -1,0 +1,216 @@
+"""Bodies decoded."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kmsg_exporter.collector.decode import Batch, decode_logs
+from kmsg_exporter.errors import DecodeError
+
+FIELDS = (
+    "resourceLogs", "resource", "scopeLogs", "logRecords", "attributes", "key", "value", "values", "stringValue",
+    "intValue", "doubleValue", "boolValue", "arrayValue", "kvlistValue", "bytesValue", "timeUnixNano",
+    "observedTimeUnixNano", "severityNumber", "eventName", "body", "log.record.uid", "event.name", "kmsg.emptied",
+)  # fmt: skip
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(FIELDS)
+JSON = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=4)
+)
+WRONG: tuple[Any, ...] = (1, "text", True, [], {}, [1], {"a": 1}, 1.5)
+
+
+def logs(record: Any, resource: Any = None) -> bytes:
+    return json.dumps({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record]}]}]}).encode()
+
+
+def readable(reason: str) -> bool:
+    return reason.isprintable() and len(reason) < 1000
+
+
+def outcome(body: bytes) -> Batch | None:
+    """What came of it; None when it was malformed. Anything else than a DecodeError fails the test."""
+    try:
+        batch = decode_logs(body)
+    except DecodeError as exc:
+        return None if readable(str(exc)) else pytest.fail(f"unreadable: {exc!r}")
+    for event in batch.events:
+        event.document.encode()
+        json.loads(event.document, parse_constant=pytest.fail)
+    return batch
+
+
+def test_an_event_is_decoded_with_the_columns_it_is_found_by() -> None:
+    def text(key: str, value: str) -> dict[str, Any]:
+        return {"key": key, "value": {"stringValue": value}}
+
+    record = {
+        "timeUnixNano": "1706933106789000001",
+        "severityNumber": 13,
+        "eventName": "kmsg.emptied",
+        "body": {"stringValue": "dmesg on node-7 was emptied"},
+        "attributes": [
+            text("log.record.uid", "018f"),
+            text("kmsg.process.comm", "dmesg"),
+            text("process.executable.path", "/usr/bin/dmesg"),
+            text("kmsg.process.origin", "cleanup.sh"),
+            {"key": "process.pid", "value": {"intValue": "4242"}},
+            {
+                "key": "kmsg.hidden.by_level",
+                "value": {"kvlistValue": {"values": [{"key": "err", "value": {"intValue": 3}}]}},
+            },
+            {
+                "key": "kmsg.hidden.sample",
+                "value": {"arrayValue": {"values": [{"stringValue": "<3>[    1.000000] oops"}]}},
+            },
+        ],
+    }
+    resource = {"attributes": [text("host.name", "host-7"), text("k8s.node.name", "node-7")]}
+    (event,) = decode_logs(logs(record, resource)).events
+    assert (event.uid, event.time_unix_ns, event.node) == ("018f", 1706933106789000001, "node-7")
+    assert (event.comm, event.exe, event.origin) == ("dmesg", "/usr/bin/dmesg", "cleanup.sh")
+    assert json.loads(event.document) == {
+        "event_name": "kmsg.emptied",
+        "body": "dmesg on node-7 was emptied",
+        "severity_number": 13,
+        "resource": {"host.name": "host-7", "k8s.node.name": "node-7"},
+        "attributes": {
+            "log.record.uid": "018f",
+            "kmsg.process.comm": "dmesg",
+            "process.executable.path": "/usr/bin/dmesg",
+            "kmsg.process.origin": "cleanup.sh",
+            "process.pid": 4242,
+            "kmsg.hidden.by_level": {"err": 3},
+            "kmsg.hidden.sample": ["<3>[    1.000000] oops"],
+        },
+    }
+
+
+def test_the_event_is_known_by_its_attribute_when_the_field_was_dropped(record: Any, body: Any) -> None:
+    without = record()
+    del without["eventName"]
+    assert len(decode_logs(body(without)).events) == 1
+
+
+def test_another_event_and_a_record_without_uid_are_refused_and_the_rest_kept(record: Any, body: Any) -> None:
+    batch = decode_logs(body(record("a"), record("b", eventName="other"), record(None), record("c")))
+    assert [event.uid for event in batch.events] == ["a", "c"]
+    assert batch.refused == (
+        "resourceLogs[0].scopeLogs[0].logRecords[1]: event 'other' is not kmsg.emptied, "
+        "the only one this collector keeps",
+        "resourceLogs[0].scopeLogs[0].logRecords[2]: attribute log.record.uid is missing: "
+        "it must be a UUID or another short plain identifier",
+    )
+
+
+@pytest.mark.parametrize("uid", ["", "../x", "a/b", "a b", "é", "a" * 129, "\u202e", "."])
+def test_an_uid_that_is_no_plain_identifier_is_refused(record: Any, body: Any, uid: str) -> None:
+    batch = decode_logs(body(record(uid)))
+    assert batch.events == ()
+    assert len(batch.refused) == 1
+
+
+def test_a_record_too_large_to_be_one_of_ours_is_refused(record: Any, body: Any) -> None:
+    batch = decode_logs(body(record("a", body={"stringValue": "x" * 300_000})))
+    assert batch.refused == ("resourceLogs[0].scopeLogs[0].logRecords[0]: the record is over 262144 bytes",)
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b"", "the body is not JSON: Expecting value: line 1 column 1 (char 0)"),
+        (b"\xff", "the body is not UTF-8: invalid start byte at byte 0"),
+        (b"[]", "the body must be an object, not an array"),
+        (b'{"resourceLogs": NaN}', "the body is not JSON: NaN is not a JSON value"),
+        (b'{"resourceLogs": 1e999}', "the body is not JSON: 1e999 is beyond a double"),
+        (b'{"resourceLogs": {}}', "resourceLogs must be an array, not an object"),
+        (b'{"resourceLogs": [1]}', "resourceLogs[0] must be an object, not 1"),
+        (b"[" * 100_000, "the body is nested too deep"),
+    ],
+)
+def test_what_is_no_logs_request_is_malformed(sent: bytes, reason: str) -> None:
+    with pytest.raises(DecodeError) as raised:
+        decode_logs(sent)
+    assert str(raised.value) == reason
+
+
+def test_an_integer_of_thousands_of_digits_is_malformed() -> None:
+    with pytest.raises(DecodeError, match="the body is not JSON: Exceeds the limit"):
+        decode_logs(b'{"resourceLogs": ' + b"9" * 5000 + b"}")
+
+
+@pytest.mark.parametrize("number", ["9223372036854775808", 2**70, "-9223372036854775809", "1.5", "", True, "٣"])
+def test_what_is_no_64_bit_integer_is_malformed(record: Any, body: Any, number: object) -> None:
+    with pytest.raises(DecodeError, match="must be a 64-bit integer"):
+        decode_logs(body(record(timeUnixNano=number)))
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("field", ["attributes", "eventName", "body", "timeUnixNano", "severityNumber"])
+def test_a_wrong_type_in_any_field_is_no_crash(record: Any, body: Any, field: str, wrong: object) -> None:
+    outcome(body(record() | {field: wrong}))
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize(
+    "kind", ["stringValue", "intValue", "doubleValue", "boolValue", "arrayValue", "kvlistValue", "bytesValue"]
+)
+def test_a_wrong_type_in_any_value_is_no_crash(record: Any, body: Any, kind: str, wrong: object) -> None:
+    sent = record()
+    sent["attributes"].append({"key": "x", "value": {kind: wrong}})
+    outcome(body(sent))
+
+
+def test_values_nested_beyond_any_event_are_malformed(record: Any, body: Any) -> None:
+    value: Any = {"stringValue": "deep"}
+    for _ in range(40):
+        value = {"arrayValue": {"values": [value]}}
+    with pytest.raises(DecodeError, match="nested deeper than 16 values"):
+        decode_logs(body(record(body=value)))
+
+
+def test_a_lone_surrogate_is_replaced(record: Any, body: Any) -> None:
+    (event,) = decode_logs(body(record(attributes={"kmsg.process.comm": "a\ud800b"}))).events
+    assert event.comm == "a\ufffdb"
+
+
+def test_nulls_are_fields_that_are_not_there() -> None:
+    assert outcome(b'{"resourceLogs": null}') == Batch(())
+    sent = b'{"resourceLogs": [{"resource": null, "scopeLogs": [{"logRecords": null}]}, {"scopeLogs": null}]}'
+    assert outcome(sent) == Batch(())
+
+
+def test_protobuf_writes_what_json_has_no_number_for_as_text(record: Any, body: Any) -> None:
+    sent = record()
+    sent["attributes"].append({"key": "x", "value": {"doubleValue": "NaN"}})
+    (event,) = decode_logs(body(sent)).events
+    assert json.loads(event.document)["attributes"]["x"] == "NaN"
+
+
+@settings(deadline=None)
+@given(st.binary())
+def test_any_bytes_are_a_batch_or_malformed(sent: bytes) -> None:
+    outcome(sent)
+
+
+@settings(deadline=None)
+@given(JSON)
+def test_any_json_is_a_batch_or_malformed(sent: Any) -> None:
+    outcome(json.dumps(sent).encode())
+
+
+@settings(deadline=None)
+@given(JSON, JSON, JSON)
+def test_any_record_is_kept_refused_or_malformed(value: Any, field: Any, resource: Any) -> None:
+    attributes = [
+        {"key": "log.record.uid", "value": {"stringValue": "a"}},
+        {"key": "kmsg.hidden.sample", "value": value},
+        {"key": "process.pid", "value": {"arrayValue": {"values": [value]}}},
+    ]
+    record = {"eventName": "kmsg.emptied", "attributes": attributes, "body": value, "timeUnixNano": field}
+    batch = outcome(logs(record, resource))
+    assert batch is None or len(batch.events) + len(batch.refused) == 1

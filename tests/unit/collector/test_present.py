@@ -1,0 +1,162 @@
+"""Events told to a person."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kmsg_exporter.collector.event import ReceivedEvent, StoredEvent
+from kmsg_exporter.collector.present import Line, Link, Story, moment, tell
+from kmsg_exporter.collector.visible import visible
+
+NOW_NS = 1_770_000_000_000_000_000
+SECOND_NS = 1_000_000_000
+
+
+def story(attributes: dict[str, Any] | None = None, *, time_unix_ns: int | None = NOW_NS, body: Any = "") -> Story:
+    attributes = attributes or {}
+    document = {"body": body, "resource": {}, "attributes": attributes}
+    comm = attributes.get("kmsg.process.comm", "")
+    event = StoredEvent("uid-1", time_unix_ns, "node-7", comm, "", "", json.dumps(document))
+    return tell(ReceivedEvent(event, NOW_NS, "1-1"), now_ns=NOW_NS)
+
+
+def test_a_moment_is_local_utc_and_relative() -> None:
+    zone = timezone(timedelta(hours=1), "CET")
+    told = moment(NOW_NS, now_ns=NOW_NS + 250 * SECOND_NS, zone=zone)
+    assert told.iso == "2026-02-02T02:40:00Z"
+    assert told.local == "2026-02-02 03:40:00 CET"
+    assert told.utc == "2026-02-02 02:40:00 UTC"
+    assert told.ago == "4 minutes ago"
+
+
+def test_utc_is_not_said_twice_where_local_time_is_utc() -> None:
+    assert moment(NOW_NS, now_ns=NOW_NS, zone=timezone.utc).utc is None  # noqa: UP017 - its name is UTC
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "just now"),
+        (2, "2 seconds ago"),
+        (60, "1 minute ago"),
+        (7200, "2 hours ago"),
+        (90000, "1 day ago"),
+        (-30, "in 30 seconds"),
+    ],
+)
+def test_relative_times(seconds: int, told: str) -> None:
+    assert moment(NOW_NS, now_ns=NOW_NS + seconds * SECOND_NS).ago == told
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**63 - 1))
+def test_no_number_of_nanoseconds_breaks_a_moment(unix_ns: int) -> None:
+    moment(unix_ns, now_ns=NOW_NS)
+
+
+@pytest.mark.parametrize(
+    ("time_unix_ns", "remark"),
+    [
+        (NOW_NS, ""),
+        (NOW_NS - 3600 * SECOND_NS, "arrived 1 hour later"),
+        (None, "when it arrived: the node gave no time"),
+        (NOW_NS + 86400 * SECOND_NS, "when it arrived: the node's clock said 2026-02-03"),
+        (SECOND_NS, "when it arrived: the node's clock said 1970-01-01"),
+    ],
+)
+def test_a_time_that_may_surprise_is_explained(time_unix_ns: int | None, remark: str) -> None:
+    assert story(time_unix_ns=time_unix_ns).remark == remark
+
+
+def test_the_chain_is_read_from_the_ancestors() -> None:
+    told = story({"kmsg.process.ancestors": ["41 my script.sh /bin/bash", "8 cron ", "1 systemd", "[3 more]"]})
+    assert told.chain == (
+        Link("my script.sh", "/bin/bash", "41"),
+        Link("cron ", "", "8"),
+        Link("systemd", "", "1"),
+        Link("[3 more]", "", ""),
+    )
+
+
+def test_the_sample_reads_as_a_kernel_log() -> None:
+    told = story(
+        {"kmsg.hidden.sample": ["<3>[   12.345678] Out of memory", "<30>[    1.000000] a\n\tb", "bare", "<4>x"]}
+    )
+    assert told.sample == (
+        Line("err", "12.345678", "Out of memory", severe=True),
+        Line("info", "1.000000", "a", severe=False),
+        Line("info", "", "                       b", severe=False),
+        Line("", "", "bare", severe=False),
+        Line("warning", "", "x", severe=False),
+    )
+    assert told.sample_records == 4
+    assert told.severe_sample == told.sample[:1]
+
+
+def test_levels_are_in_order_and_errors_or_worse_are_counted() -> None:
+    told = story({"kmsg.hidden.by_level": {"info": 5, "err": 2, "crit": 1, "debug": 0, "bogus": 3}})
+    assert told.by_level == (("crit", 1), ("err", 2), ("info", 5))
+    assert told.severe == 3
+
+
+def test_what_else_is_known_about_the_actor_is_told() -> None:
+    told = story(
+        {
+            "process.command_args": ["dmesg", "-C", "a b"],
+            "process.owner": "root",
+            "process.user.id": 0,
+            "kmsg.process.container.id": "4c01",
+            "kmsg.attribution.source": "exec_trace",
+            "kmsg.process.derived": True,
+        }
+    )
+    assert told.facts == (
+        ("command", "dmesg -C 'a b'"),
+        ("user", "root (uid 0)"),
+        ("container", "4c01"),
+        ("found in", "exec_trace"),
+        ("derived", "worked out, not read"),
+    )
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["err", "info", "x"]), inner),
+)
+NAMES = (
+    "kmsg.process.ancestors", "kmsg.hidden.sample", "kmsg.hidden.by_level", "kmsg.hidden.records", "kmsg.coalesced",
+    "kmsg.actors", "process.command_args", "process.owner", "process.user.id", "process.pid", "kmsg.expected",
+    "kmsg.action", "kmsg.hidden.sample_omitted",
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(NAMES), ANYTHING), ANYTHING)
+def test_attributes_of_any_type_are_told_somehow(attributes: dict[str, Any], body: Any) -> None:
+    story(attributes, body=body)
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("plain ü €", "plain ü €"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("a\nb\tc\0", "a\\x0ab\\x09c\\x00"),
+        ("\u202etxt.exe\u200b", "\\u202etxt.exe\\u200b"),
+        ("\U000e0041", "\\U000e0041"),
+    ],
+)
+def test_hostile_text_is_made_visible(hostile: str, shown: str) -> None:
+    assert visible(hostile) == shown
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_visible_text_is_printable(text: str) -> None:
+    assert visible(text).isprintable()

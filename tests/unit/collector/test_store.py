@@ -1,0 +1,197 @@
+"""The store on real SQLite files."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kmsg_exporter.collector.event import StoredEvent
+from kmsg_exporter.collector.store import Store
+from kmsg_exporter.errors import CollectorError, StoreTooNew
+
+NOW_NS = 1_770_000_000_000_000_000
+SECOND_NS = 1_000_000_000
+
+
+def event(uid: str, *, ago_seconds: int = 0, node: str = "node-7", comm: str = "dmesg") -> StoredEvent:
+    return StoredEvent(uid, NOW_NS - ago_seconds * SECOND_NS, node, comm, "/usr/bin/dmesg", "cleanup.sh", "{}")
+
+
+def uids(store: Store, **query: str) -> list[str]:
+    return [received.event.uid for received in store.page(limit=100, **query).events]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a directory # with ? marks" / "events.sqlite3"
+
+
+@pytest.fixture
+def open_store(path: Path) -> Callable[[], Store]:
+    return lambda: Store(path, clock_ns=lambda: NOW_NS)
+
+
+@pytest.fixture
+def store(open_store: Callable[[], Store]) -> Iterator[Store]:
+    with open_store() as opened:
+        yield opened
+
+
+def test_an_event_is_there_once_its_future_is_done(store: Store) -> None:
+    assert store.add([event("a")]).result(10) == 1
+    received = store.get("a")
+    assert received is not None
+    assert received.event == event("a")
+    assert received.received_unix_ns == NOW_NS
+
+
+def test_what_was_acknowledged_is_in_the_file_for_another_connection(store: Store, path: Path) -> None:
+    store.add([event("a")]).result(10)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT uid FROM event").fetchall() == [("a",)]
+
+
+def test_the_file_is_a_wal_and_commits_are_synced(store: Store, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_an_event_is_stored_once_and_the_first_wins(store: Store) -> None:
+    assert store.add([event("a"), event("a"), event("b")]).result(10) == 2
+    assert store.add([replace(event("a"), node="other")]).result(10) == 0
+    assert sorted(uids(store)) == ["a", "b"]
+    assert uids(store, node="other") == []
+
+
+def test_events_survive_a_restart(open_store: Callable[[], Store]) -> None:
+    with open_store() as first:
+        first.add([event("a")]).result(10)
+    with open_store() as second:
+        assert uids(second) == ["a"]
+
+
+def test_closing_commits_what_was_queued(open_store: Callable[[], Store]) -> None:
+    with open_store() as first:
+        pending = [first.add([event(str(number))]) for number in range(200)]
+    assert [future.result(0) for future in pending] == [1] * 200
+    with open_store() as second:
+        assert len(uids(second)) == 100
+
+
+def test_many_writers_at_once_all_get_their_events_stored(store: Store) -> None:
+    def write(writer: int) -> None:
+        for number in range(20):
+            store.add([event(f"{writer}-{number}")]).result(10)
+
+    writers = [threading.Thread(target=write, args=(writer,)) for writer in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    page = store.page(limit=500)
+    assert len({received.event.uid for received in page.events}) == 160
+
+
+def test_the_newest_event_comes_first_whatever_the_order_of_arrival(store: Store) -> None:
+    for uid, ago in (("middle", 20), ("newest", 10), ("oldest", 30)):
+        store.add([event(uid, ago_seconds=ago)]).result(10)
+    assert uids(store) == ["newest", "middle", "oldest"]
+
+
+def test_a_clock_that_can_not_be_right_is_replaced_by_the_arrival_for_the_order(store: Store) -> None:
+    store.add([event("past", ago_seconds=50 * 365 * 86400)]).result(10)
+    store.add([event("future", ago_seconds=-86400)]).result(10)
+    store.add([replace(event("none"), time_unix_ns=None)]).result(10)
+    store.add([event("right", ago_seconds=60)]).result(10)
+    assert uids(store) == ["none", "future", "past", "right"]
+
+
+def test_pages_by_cursor_show_every_event_once_though_new_ones_arrive(store: Store) -> None:
+    store.add([event(f"{number}", ago_seconds=number // 2) for number in range(10)]).result(10)
+    first = store.page(limit=4)
+    store.add([event("new")]).result(10)
+    assert first.next_cursor is not None
+    second = store.page(limit=4, before=first.next_cursor)
+    third = store.page(limit=4, before=second.next_cursor)
+    assert third.next_cursor is None
+    seen = [received.event.uid for page in (first, second, third) for received in page.events]
+    assert seen == ["1", "0", "3", "2", "5", "4", "7", "6", "9", "8"]
+
+
+def test_a_last_page_that_is_full_has_no_next(store: Store) -> None:
+    store.add([event("a"), event("b")]).result(10)
+    assert store.page(limit=2).next_cursor is None
+
+
+def test_filters_hold_together(store: Store) -> None:
+    store.add([event("a"), event("b", node="node-8"), event("c", comm="klogd"), event("d", node="")]).result(10)
+    assert uids(store, node="node-7") == ["c", "a"]
+    assert uids(store, comm="dmesg") == ["d", "b", "a"]
+    assert uids(store, node="node-7", comm="dmesg") == ["a"]
+    assert uids(store, node="") == ["d"]
+
+
+@pytest.mark.parametrize("cursor", ["", "1", "1-", "-1-1", "x-y", f"{2**63}-1", f"1-{2**63}", "1-1;", "٣-٣"])
+def test_a_cursor_that_was_never_given_is_an_error(store: Store, cursor: str) -> None:
+    with pytest.raises(ValueError, match="is not a cursor that this collector gave"):
+        store.page(limit=1, before=cursor)
+
+
+def test_an_unknown_uid_is_none(store: Store) -> None:
+    assert store.get("unknown") is None
+
+
+def test_text_with_a_nul_comes_back_as_it_was(store: Store) -> None:
+    store.add([event("a", comm="a\0b")]).result(10)
+    assert uids(store, comm="a\0b") == ["a"]
+
+
+def test_a_newer_file_is_refused_and_left_as_it_is(path: Path, open_store: Callable[[], Store]) -> None:
+    with open_store():
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 7")
+    before = path.read_bytes()
+    with pytest.raises(StoreTooNew) as raised:
+        open_store()
+    assert str(raised.value) == (
+        f"the collector's store {path} has schema version 7, this program knows 1: "
+        "run the newer program, or give this one another data directory"
+    )
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_a_clear_error(path: Path, open_store: Callable[[], Store]) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"not SQLite at all" * 100)
+    with pytest.raises(CollectorError) as raised:
+        open_store()
+    assert str(raised.value) == f"can't open the collector's store {path}: file is not a database"
+
+
+def test_a_data_directory_that_is_a_file_is_a_clear_error(path: Path, open_store: Callable[[], Store]) -> None:
+    path.parent.write_text("")
+    with pytest.raises(CollectorError, match=r"can't open the collector's store .* File exists"):
+        open_store()
+
+
+def test_a_write_that_fails_is_told_to_who_waits_and_the_next_one_works(store: Store, path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+        failed = store.add([event("a")])
+        with pytest.raises(CollectorError, match=r"can't write to the collector's store .*: disk is full"):
+            failed.result(10)
+        connection.execute("DROP TRIGGER full")
+    assert store.add([event("a")]).result(10) == 1
+
+
+def test_others_may_not_read_the_directory(path: Path, store: Store) -> None:
+    assert store.path == path
+    assert path.parent.stat().st_mode & 0o777 == 0o700
