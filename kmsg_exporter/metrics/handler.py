@@ -96,6 +96,7 @@ class Handler(BaseHTTPRequestHandler):
     """Serves one connection in its constructor, as http.server does, until either side ends it."""
 
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # of what names none: 0.9 has no status to refuse it with
     disable_nagle_algorithm = True
     error_content_type = "text/plain; charset=utf-8"
     error_message_format = "%(message)s\n"

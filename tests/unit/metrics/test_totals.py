@@ -145,9 +145,12 @@ def test_names_that_read_alike_once_encoded_are_one_series() -> None:
 
 def test_threads_lose_no_count() -> None:
     totals = Totals()
-    threads = [
-        threading.Thread(target=lambda: [totals.write(f"c{n % 7}", "") for n in range(2000)]) for _ in range(4)
-    ]
+
+    def count() -> None:
+        for n in range(2000):
+            totals.write(f"c{n % 7}", "")
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
