@@ -62,4 +62,6 @@ def serve(totals: Totals) -> Iterator[Callable[..., WebServer]]:
             return stack.enter_context(WebServer([("127.0.0.1", 0)], **given))
 
         yield start
-    assert set(threading.enumerate()) <= before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+        assert not thread.is_alive()

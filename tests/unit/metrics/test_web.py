@@ -379,7 +379,9 @@ def test_stop_closes_what_is_open_and_ends_all_threads(raw: Callable[..., socket
     assert b"HTTP/1.1 200 " in idle.recv(65536)
     server.stop()
     server.stop()
-    assert set(threading.enumerate()) == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
     assert everything(slow) == b""
     for address in server.addresses:
         with pytest.raises(ConnectionRefusedError):
