@@ -20,6 +20,7 @@ import time
 from dataclasses import dataclass
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def boot(
     """
     kernel = KERNELS[name]
     home = home or default_home()
-    image, root = home / f"vmlinuz-{name}", home / f"root-{kernel.arch}.cpio"
+    image, root = home / f"kernel-{name}", home / f"root-{kernel.arch}.cpio"
     for path in (image, root):
         if not path.exists():
             raise GuestError(f"no {path}: run {HERE / 'setup.sh'} {name}")
@@ -200,7 +201,7 @@ def _stage(stage: Path, command: Sequence[str], copies: Sequence[Copy]) -> Path:
 def _byte_compile(directory: Path, inside: Path) -> None:
     if MAGIC_NUMBER != _PYTHON_3_11_MAGIC:
         return  # the guest's Python would not read what this one writes
-    mode = compileall.PycInvalidationMode.UNCHECKED_HASH  # type: ignore[attr-defined]
+    mode = PycInvalidationMode.UNCHECKED_HASH
     compileall.compile_dir(directory, ddir=str(inside), quiet=2, invalidation_mode=mode)
 
 

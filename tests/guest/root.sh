@@ -40,11 +40,15 @@ sed -n 's/^\([a-z0-9.-]*==[^ ;\\]*\).*/\1/p' "$lock" > "$work/constraints"
 python3.11 -m pip --quiet install --no-compile --only-binary :all: --root-user-action ignore \
   --constraint "$work/constraints" --target "$site" $wheels
 find "$site" -name '*.so' -delete
-rm -rf "$site/bin"
+find "$site/pygments/lexers" -type f ! -name '_*' ! -name python.py ! -name diff.py -delete
 
-# unchecked-hash: no date to disagree about after the copy, and nothing to stat at every import.
+# What a guest unpacks at every boot should be small, and what it imports compiled, without sources beside it: 90 MiB
+# become 55, and a boot 1.5 s shorter. Tracebacks through the library have line numbers and no text.
+rm -rf "$root"/usr/{src,games} "$root"/usr/bin/dpkg* "$root"/usr/lib/python3.11/test "$site/bin"
 find "$root/usr" -name __pycache__ -prune -exec rm -rf {} +
-python3.11 -m compileall -q -s "$root" -p / --invalidation-mode unchecked-hash "$root"/usr/{lib,local/lib}/python3.11
+libraries=("$root"/usr/lib/python3.11 "$root"/usr/local/lib/python3.11)
+python3.11 -m compileall -q -b -s "$root" -p / "${libraries[@]}"
+find "${libraries[@]}" -name '*.py' -delete
 (cd "$root" && find . -mindepth 1 -print0 | LC_ALL=C sort -z | cpio --quiet -0 -o -H newc -R 0:0) > "$work/cpio"
 mv "$work/cpio" "$home/root-$arch.cpio"
 echo "$stamp" > "$home/root-$arch.stamp"

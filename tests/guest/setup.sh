@@ -14,6 +14,8 @@ need() { command -v "$1" > /dev/null || missing+=("$2"); }
 [ -z "$need_amd64" ] || need qemu-system-x86_64 qemu-system-x86
 [ -z "$need_arm64" ] || need qemu-system-aarch64 qemu-system-arm
 need cpio cpio
+need xz xz-utils
+need zstd zstd
 need setpriv util-linux
 need python3.11 python3.11
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
