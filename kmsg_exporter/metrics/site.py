@@ -75,7 +75,7 @@ class Site:
         }
 
     def answer(self, request: Request) -> Answer:
-        """The answer to one request; for HEAD the body says how long GET's would be."""
+        """The answer to one request; a HEAD's has a body too, for its length."""
         route = self._routes.get(request.path)
         if route is None:
             return Answer(404, f"Not found. Metrics are at {self._telemetry_path}\n".encode())
