@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
@@ -34,11 +34,12 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One process of the chain. `pid` and `exe` are "" when not known."""
+    """One process of the chain. `pid` and `exe` are "" when not known; `origin` marks the name that tells most."""
 
     comm: str
     exe: str
     pid: str
+    origin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,6 @@ class Story:
     remark: str
     sentence: str
     actor: Link | None
-    origin: str
     chain: tuple[Link, ...]
     action: str
     expected: bool
@@ -100,8 +100,7 @@ def tell(received: ReceivedEvent, *, now_ns: int, zone: tzinfo | None = None) ->
         remark=_remark(happened_ns, arrived_ns),
         sentence=document["body"] if isinstance(document["body"], str) else "",
         actor=actor if actor.comm or actor.exe or actor.pid else None,
-        origin=event.origin,
-        chain=tuple(_ancestor(text) for text in _texts(attributes, "kmsg.process.ancestors")),
+        chain=_chain(_texts(attributes, "kmsg.process.ancestors"), event.origin),
         action=_shown(attributes.get("kmsg.action")),
         expected=attributes.get("kmsg.expected") is True,
         coalesced=max(_count(attributes, "kmsg.coalesced") or 1, 1),
@@ -165,6 +164,12 @@ def _facts(attributes: Attributes) -> tuple[tuple[str, str], ...]:
         ("derived", "worked out, not read" if attributes.get("kmsg.process.derived") is True else ""),
     )
     return tuple((label, text) for label, text in facts if text)
+
+
+def _chain(ancestors: Sequence[str], origin: str) -> tuple[Link, ...]:
+    links = [_ancestor(text) for text in ancestors]
+    nearest = next((index for index, link in enumerate(links) if link.comm == origin), None)
+    return tuple(replace(link, origin=index == nearest) for index, link in enumerate(links))
 
 
 def _ancestor(text: str) -> Link:

@@ -18,11 +18,17 @@ NOW_NS = 1_770_000_000_000_000_000
 SECOND_NS = 1_000_000_000
 
 
-def story(attributes: dict[str, Any] | None = None, *, time_unix_ns: int | None = NOW_NS, body: Any = "") -> Story:
+def story(
+    attributes: dict[str, Any] | None = None,
+    *,
+    time_unix_ns: int | None = NOW_NS,
+    origin: str = "",
+    body: Any = "",
+) -> Story:
     attributes = attributes or {}
     document = {"body": body, "resource": {}, "attributes": attributes}
     comm = attributes.get("kmsg.process.comm", "")
-    event = StoredEvent("uid-1", time_unix_ns, "node-7", comm, "", "", json.dumps(document))
+    event = StoredEvent("uid-1", time_unix_ns, "node-7", comm, "", origin, json.dumps(document))
     return tell(ReceivedEvent(event, NOW_NS, "1-1"), now_ns=NOW_NS)
 
 
@@ -82,6 +88,11 @@ def test_the_chain_is_read_from_the_ancestors() -> None:
         Link("systemd", "", "1"),
         Link("[3 more]", "", ""),
     )
+
+
+def test_the_nearest_ancestor_of_the_origins_name_is_the_origin() -> None:
+    told = story({"kmsg.process.ancestors": ["9 bash", "8 sshd", "7 sshd"]}, origin="sshd")
+    assert [link.origin for link in told.chain] == [False, True, False]
 
 
 def test_the_sample_reads_as_a_kernel_log() -> None:

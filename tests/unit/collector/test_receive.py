@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import http.client
 import json
 import socket
+import sqlite3
 import threading
 from contextlib import closing
 from typing import Any
 
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message
 
+from kmsg_exporter.collector.body import read_json_body
 from kmsg_exporter.collector.server import CollectorServer
 
 LIMIT_BYTES = 4 * 1024 * 1024
@@ -224,6 +230,30 @@ def test_clients_at_once_lose_nothing(client: Any, record: Any, body: Any) -> No
     for sender in senders:
         sender.join()
     assert len(client.uids()) == 160
+
+
+def test_what_can_not_be_stored_is_503_and_welcome_again(
+    server: CollectorServer, client: Any, record: Any, body: Any
+) -> None:
+    with closing(sqlite3.connect(server.data_dir / "events.sqlite3", isolation_level=None)) as connection:
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+        answer = client.send(body(record("a")))
+        assert (answer.status, answer.json["code"]) == (503, 14)
+        assert answer.json["message"].endswith("events.sqlite3: disk is full")
+        connection.execute("DROP TRIGGER full")
+    assert client.send(body(record("a"))).status == 200
+    assert client.uids() == ["a"]
+
+
+def test_a_body_that_takes_too_long_is_408() -> None:
+    async def never() -> Message:
+        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        return await future
+
+    request = Request({"type": "http", "headers": [(b"content-type", b"application/json")]}, never)
+    with pytest.raises(HTTPException) as raised:
+        asyncio.run(read_json_body(request, timeout_seconds=0.01))
+    assert (raised.value.status_code, raised.value.detail) == (408, "the body took more than 0.01 seconds")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

@@ -10,7 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +58,12 @@ def test_a_newer_store_is_refused_and_the_address_is_free_again(tmp_path: Path) 
 
 
 def test_events_survive_a_restart_on_the_same_address(tmp_path: Path, record: Any, body: Any) -> None:
-    headers = {"Content-Type": "application/json"}
     port = 0
     for uid in ("a", "b"):
         with CollectorServer("127.0.0.1", port, tmp_path) as collector:
             port = collector.port
-            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-                connection.request("POST", "/v1/logs", body(record(uid)), headers)
-                assert connection.getresponse().read() == b"{}"
-    with closing(sqlite3.connect(tmp_path / "events.sqlite3")) as stored:
-        assert stored.execute("SELECT uid FROM event ORDER BY uid").fetchall() == [("a",), ("b",)]
+            assert post(port, body(record(uid))) == 200
+    assert stored_uids(tmp_path) == ["a", "b"]
 
 
 def test_stopping_closes_the_address_and_may_be_asked_twice(tmp_path: Path) -> None:
@@ -132,24 +129,55 @@ def test_requests_are_not_logged(client: Any, caplog: pytest.LogCaptureFixture) 
     assert [entry.getMessage() for entry in caplog.records if entry.name.startswith("uvicorn")] == []
 
 
+PROGRAM = """
+import sys
+from pathlib import Path
+from kmsg_exporter.collector.server import CollectorServer, serve_until_signal
+server = CollectorServer("127.0.0.1", 0, Path(sys.argv[1]))
+serve_until_signal(server, on_started=lambda: print(server.port, flush=True))
+print("stopped")
+"""
+
+
+@contextmanager
+def collector_process(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The collector as a process of its own, and its port."""
+    command = [sys.executable, "-c", PROGRAM, str(data_dir)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process, int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def post(port: int, sent: bytes) -> int:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("POST", "/v1/logs", sent, {"Content-Type": "application/json"})
+        return connection.getresponse().status
+
+
+def stored_uids(data_dir: Path) -> list[str]:
+    with closing(sqlite3.connect(data_dir / "events.sqlite3")) as stored:
+        return [uid for (uid,) in stored.execute("SELECT uid FROM event ORDER BY uid")]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_everything_committed(tmp_path: Path, number: signal.Signals) -> None:
-    program = (
-        "import sys; from pathlib import Path\n"
-        "from kmsg_exporter.collector.server import CollectorServer, serve_until_signal\n"
-        "server = CollectorServer('127.0.0.1', 0, Path(sys.argv[1]))\n"
-        "serve_until_signal(server, on_started=lambda: print(server.port, flush=True))\n"
-        "print('stopped')\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-            connection.request("GET", "/-/ready")
-            assert connection.getresponse().status == 200
+def test_a_signal_ends_it_with_everything_committed(
+    tmp_path: Path, number: signal.Signals, record: Any, body: Any
+) -> None:
+    with collector_process(tmp_path) as (process, port):
+        assert post(port, body(record("a"))) == 200
         process.send_signal(number)
         assert process.communicate(timeout=20) == ("stopped\n", "")
     assert process.returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["events.sqlite3"]  # the write-ahead log was folded in
+    assert stored_uids(tmp_path) == ["a"]
+
+
+def test_what_was_answered_survives_kill_9(tmp_path: Path, record: Any, body: Any) -> None:
+    with collector_process(tmp_path) as (process, port):
+        assert post(port, body(record("a"), record("b"))) == 200
+        process.kill()
+        process.wait(timeout=20)
+    assert stored_uids(tmp_path) == ["a", "b"]
