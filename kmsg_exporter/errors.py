@@ -1,20 +1,20 @@
 """The exception tree.
 
-    KmsgExporterError
-    ├── ConfigError              a flag, variable or file value that is wrong (exit code 2)
-    ├── AlreadyRunning           another agent holds this node
-    ├── NotPermitted             what was asked for needs a privilege that this process lacks
-    ├── TracefsError
-    │   ├── TracefsNotMounted
-    │   ├── FeatureUnavailable   this kernel has no such file, tracer or symbol
-    │   └── TracefsRejected      the kernel refused a command: path, command, its reason
-    ├── DecodeError              bytes that are not what they should be
-    ├── RingUnavailable          the log's own state can't be read here
-    ├── SpoolError
-    │   └── SpoolTooNew          written by a newer program
-    ├── PushError                the collector could not be reached or refused; `reason`, `retry_after_seconds`
-    └── CollectorError
-        └── StoreTooNew          written by a newer program
+KmsgExporterError
+├── ConfigError              a flag, variable or file value that is wrong (exit code 2)
+├── AlreadyRunning           another agent holds this node
+├── NotPermitted             what was asked for needs a privilege that this process lacks
+├── TracefsError
+│   ├── TracefsNotMounted
+│   ├── FeatureUnavailable   this kernel has no such file, tracer or symbol
+│   └── TracefsRejected      the kernel refused a command: path, command, its reason
+├── DecodeError              bytes that are not what they should be
+├── RingUnavailable          the log's own state can't be read here
+├── SpoolError
+│   └── SpoolTooNew          written by a newer program
+├── PushError                the collector could not be reached or refused; `reason`, `retry_after_seconds`
+└── CollectorError
+    └── StoreTooNew          written by a newer program
 """
 
 from __future__ import annotations
@@ -75,9 +75,7 @@ class SpoolTooNew(SpoolError):
 class PushError(KmsgExporterError):
     """One attempt to deliver failed."""
 
-    def __init__(
-        self, message: str, *, reason: str, retriable: bool, retry_after_seconds: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, reason: str, retriable: bool, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.retriable = retriable

@@ -54,7 +54,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process of a chain. `exe` is "" when it could not be found out; `derived` when it was worked out, not read."""
+    """One process of a chain. `exe` is "" when it is not known; `derived` when it was worked out, not read."""
 
     pid: int
     comm: str

@@ -287,9 +287,7 @@ class Config:
         "path.tracefs", Path("/sys/kernel/tracing"), values.PATH, PATHS, "Where tracefs is mounted."
     )
     path_dev: Path = _row("path.dev", Path("/dev"), values.PATH, PATHS, "Where the device files are.")
-    path_cgroupfs: Path = _row(
-        "path.cgroupfs", Path("/sys/fs/cgroup"), values.PATH, PATHS, "Where cgroups are mounted."
-    )
+    path_etc: Path = _row("path.etc", Path("/etc"), values.PATH, PATHS, "Where the host's machine-id is.")
 
     log_level: LogLevel = _row(
         "log.level", "info", values.choice(get_args(LogLevel)), LOGGING, "Log this and what is worse, on stderr."

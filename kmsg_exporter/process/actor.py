@@ -56,6 +56,10 @@ class Resolver:
         self._cache: dict[tuple[int, bytes | None], tuple[float, str, str]] = {}
         self.attributions: Counter[str] = Counter()
 
+    def use(self, recorder: FlightRecorder | None) -> None:
+        """Ask another flight recorder from now on."""
+        self._recorder = recorder
+
     def refresh(self) -> None:
         """Take over what the flight recorder holds; once for each batch of calls, before they are named."""
         if self._recorder is not None:

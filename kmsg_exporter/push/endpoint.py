@@ -77,7 +77,7 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 def _url(environ: Mapping[str, str], flag_url: str | None) -> str | None:
-    name, url = ("--push.url", flag_url) if flag_url else _variable(environ, "ENDPOINT", "")
+    name, url = ("--push.endpoint", flag_url) if flag_url else _variable(environ, "ENDPOINT", "")
     if not url:
         return None
     parts = _checked(name, url)

@@ -16,13 +16,14 @@ def sentence(emptying: Emptying, node: str) -> str:
     moment = ""
     if emptying.since_unix_ns is not None:
         moment = f" between {_utc(emptying.since_unix_ns)} and {_utc(emptying.time_unix_ns)}"
-    text = f"dmesg on {node} was emptied by {_who(emptying.actor)}{moment}; {_hidden(emptying.hidden)}."
+    text = f"dmesg on {node} was emptied by {who(emptying.actor)}{moment}; {_hidden(emptying.hidden)}."
     if emptying.coalesced > 1:
         text += f" This event stands for {emptying.coalesced} emptyings."
     return text
 
 
-def _who(actor: Actor | None) -> str:
+def who(actor: Actor | None) -> str:
+    """E.g. `dmesg (/usr/bin/dmesg, pid 4242) run by cleanup.sh <- cron`."""
     if actor is None:
         return "an unknown process"
     exe = f"{actor.exe}, " if actor.exe else ""

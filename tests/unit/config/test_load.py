@@ -65,7 +65,7 @@ def test_without_any_configuration_there_is_a_default_for_everything(monkeypatch
         path_sysfs=Path("/sys"),
         path_tracefs=Path("/sys/kernel/tracing"),
         path_dev=Path("/dev"),
-        path_cgroupfs=Path("/sys/fs/cgroup"),
+        path_etc=Path("/etc"),
         log_level="info",
         log_format="logfmt",
     )

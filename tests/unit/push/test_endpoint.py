@@ -102,7 +102,7 @@ def test_a_wrong_variable_is_named_with_what_is_allowed(environ: dict[str, str],
 
 @pytest.mark.parametrize("bad", ["collector:4318", "ftp://c", "http://", "http://c:99999", "http://c:0", "http://[::1"])
 def test_what_is_no_address_is_refused(bad: str) -> None:
-    with pytest.raises(ConfigError, match=r"^--push.url.*allowed is http://HOST\[:PORT\]"):
+    with pytest.raises(ConfigError, match=r"^--push.endpoint.*allowed is http://HOST\[:PORT\]"):
         Endpoint.from_environ({}, bad)
 
 

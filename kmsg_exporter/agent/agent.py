@@ -1,0 +1,311 @@
+"""One agent: every part made in order, run, and taken away in the opposite order."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from kmsg_exporter import __version__
+from kmsg_exporter.agent import place
+from kmsg_exporter.agent.clock import boot_id, boot_ns
+from kmsg_exporter.agent.narrator import narrate_emptying
+from kmsg_exporter.agent.story import Storyteller
+from kmsg_exporter.agent.tally import Tally
+from kmsg_exporter.agent.watch import Watch
+from kmsg_exporter.config import Config
+from kmsg_exporter.coverage import unseen
+from kmsg_exporter.errors import KmsgExporterError, RingUnavailable, TracefsError
+from kmsg_exporter.local import LocalServer
+from kmsg_exporter.metrics.totals import Totals
+from kmsg_exporter.metrics.web import WebServer
+from kmsg_exporter.model import Emptying
+from kmsg_exporter.probes import plan
+from kmsg_exporter.probes.backend import Backend
+from kmsg_exporter.process.actor import Resolver
+from kmsg_exporter.process.readers import ReaderScan
+from kmsg_exporter.process.recorder import FlightRecorder
+from kmsg_exporter.push.endpoint import Endpoint
+from kmsg_exporter.push.otlp import log_record
+from kmsg_exporter.push.resource import Resource
+from kmsg_exporter.push.sender import Sender
+from kmsg_exporter.push.spool import RingPosition, Spool
+from kmsg_exporter.ring.devkmsg import DevKmsg
+from kmsg_exporter.ring.look import Ring
+from kmsg_exporter.ring.syslog import SyslogRing, buffer_bytes
+
+if TYPE_CHECKING:
+    from kmsg_exporter.collector.server import CollectorServer
+
+_log = logging.getLogger("kmsg_exporter")
+
+SPOOL_NAME = "spool.sqlite3"
+SOCKET_NAME = "agent.sock"
+_SENDER_STOP_SECONDS = 1.0
+
+
+class Agent:
+    """A context manager: entered, it watches as soon as `run` is called by the same thread; left, nothing remains.
+
+    Entering raises AlreadyRunning, NotPermitted, TracefsError (a backend that was asked for by name can't be had),
+    ConfigError and CollectorError.
+    """
+
+    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+        self.config = config
+        self._environ = environ
+        self._stack = ExitStack()
+        self._collector: CollectorServer | None = None
+
+    def __enter__(self) -> Self:
+        place.require_privileges(self.config)
+        with ExitStack() as stack:
+            self._build(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def run(self) -> None:
+        """Watch until `stop`."""
+        self._watch.run()
+
+    def stop(self) -> None:
+        """End `run` soon; may be called from a signal handler and from any thread."""
+        self._watch.stop()
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Where the web server listens."""
+        return self._web.addresses
+
+    @property
+    def collector_url(self) -> str | None:
+        return self._collector.url if self._collector is not None else None
+
+    def _build(self, stack: ExitStack) -> None:
+        config = self.config
+        place.take(config, stack)
+        spool = Spool(config.state_directory / SPOOL_NAME, max_bytes=config.push_spool_bytes)
+        stack.callback(spool.close)
+        self._attached = attach(self.config)
+        stack.callback(lambda: self._attached.close())
+        recorder = self._recorder()
+        started_ns = boot_ns()
+        ring = self._ring(stack)
+        boot = boot_id(config.path_procfs)
+        self._resume(ring, spool, boot)
+        self._collector = self._start_collector(stack)
+        resource = self._resource(spool)
+        sender = Sender(spool, self._endpoint(), resource)
+        stack.callback(sender.stop, _SENDER_STOP_SECONDS)
+        totals = Totals(config.metrics_max_pairs)
+        resolver = Resolver(recorder, proc=config.path_procfs, command_args=config.push_command_args)
+        scan = ReaderScan(proc=config.path_procfs, interval_seconds=config.readers_scan_interval_seconds)
+        tally = Tally(totals, resolver, expected=config.expected, on_open=scan.bring_forward)
+
+        def tell(emptying: Emptying, visible_from: int | None) -> None:
+            position = None if visible_from is None else RingPosition(boot, visible_from)
+            stored = spool.append(
+                lambda uid, sequence: log_record(
+                    emptying,
+                    node=resource.node,
+                    boot_id=boot,
+                    uid=uid,
+                    sequence=sequence,
+                    observed_unix_ns=time.time_ns(),
+                    owner=_owner(emptying),
+                ),
+                position=position,
+            )
+            sender.wake()
+            narrate_emptying(emptying, node=resource.node, uid=stored.uid, sequence=stored.sequence)
+
+        self._watch = Watch(
+            backend=self._attached.backend,
+            recorder=recorder,
+            ring=ring,
+            totals=totals,
+            resolver=resolver,
+            tally=tally,
+            teller=None
+            if ring is None
+            else Storyteller(
+                ring, recorder, sample=config.push_sample, redact=config.push_redact, started_ns=started_ns
+            ),
+            scan=scan,
+            tell=tell,
+            push_state=sender.state,
+            reattach=self._reattach,
+            started_ns=started_ns,
+        )
+        stack.callback(self._watch.close)
+        self._watch.round(full=True)
+        self._web = WebServer(
+            config.web_listen_address,
+            config.web_telemetry_path,
+            totals=totals,
+            observe=lambda: self._watch.observation,
+            version=__version__,
+            refresh=self._watch.refresh,
+            max_requests=config.web_max_requests,
+            proc=config.path_procfs,
+        )
+        stack.enter_context(self._web)
+        self._start_local(stack, spool)
+        sender.start()
+
+    def _recorder(self) -> FlightRecorder | None:
+        if self._attached.recorder is None:
+            return None
+        recorder = FlightRecorder(self._attached.recorder)
+        recorder.start()
+        return recorder
+
+    def _reattach(self) -> tuple[Backend, FlightRecorder | None] | None:
+        """Begin again after somebody took things away; None when that does not work yet."""
+        with suppress(KmsgExporterError, OSError):
+            self._attached.close()
+        try:
+            attached = attach(self.config)
+        except TracefsError as exc:
+            _log.error("attaching again failed: %s", exc)
+            return None
+        if attached.backend.name != self._attached.backend.name:
+            # less than before would look like all is well: keep trying for the backend that was there
+            attached.close()
+            return None
+        self._attached = attached
+        return attached.backend, self._recorder()
+
+    def _ring(self, stack: ExitStack) -> Ring | None:
+        try:
+            ring: Ring = DevKmsg(self.config.path_dev / "kmsg", buffer_bytes=buffer_bytes)
+        except RingUnavailable as exc:
+            _log.info("looking at the log by syslog(2): %s", exc)
+            try:
+                ring = SyslogRing()
+            except RingUnavailable as worse:
+                _log.error("the log's own state can't be watched here: %s", worse)
+                return None
+        stack.callback(ring.close)
+        return ring
+
+    def _resume(self, ring: Ring | None, spool: Spool, boot: str) -> None:
+        """Compare the first look with where the log stood when this agent last looked in this boot, else at boot."""
+        position = spool.load_position()
+        if ring is not None:
+            ring.resume(position.visible_from if position is not None and position.boot_id == boot else 0)
+
+    def _resource(self, spool: Spool) -> Resource:
+        config = self.config
+        machine_id = None
+        with suppress(OSError):
+            machine_id = (config.path_etc / "machine-id").read_text().strip() or None
+        return Resource.from_environ(
+            self._environ,
+            instance_id=spool.instance_id,
+            host_name=config.node_name,
+            host_id=machine_id,
+            node_name=config.node_name if "NODE_NAME" in self._environ else None,
+            cluster_name=config.cluster_name,
+        )
+
+    def _endpoint(self) -> Endpoint | None:
+        url = self.config.push_endpoint
+        if url is None and self._collector is not None:
+            url = f"{self._collector.url}v1/logs"
+        endpoint = Endpoint.from_environ(self._environ, url)
+        return endpoint and replace(endpoint, timeout_seconds=self.config.push_timeout_seconds)
+
+    def _start_collector(self, stack: ExitStack) -> CollectorServer | None:
+        if not self.config.collector_embedded:
+            return None
+        server = collector_server(self.config)
+        return stack.enter_context(server)
+
+    def _start_local(self, stack: ExitStack, spool: Spool) -> None:
+        answers: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+            "status": lambda _: asdict(self._watch.observation) | {"version": __version__, "pid": os.getpid()},
+            "history": lambda asked: [
+                {"sent_unix": event.sent_unix, "record": json.loads(event.record)}
+                for event in spool.history(min(int(asked.get("limit", 100)), 1000))
+            ],
+        }
+        path = self.config.runtime_directory / SOCKET_NAME
+        try:
+            stack.enter_context(LocalServer(path, answers))
+        except KmsgExporterError as exc:
+            _log.warning("local commands can't ask this agent: %s", exc)
+
+    def summary(self) -> list[str]:
+        """What a person wants to know at the start: where to look, and what this node lets the agent see."""
+        backend = self._attached.backend.name
+        lines = [
+            f"metrics    http://{_shown(host)}:{port}{self.config.web_telemetry_path}" for host, port in self.addresses
+        ]
+        if self._collector is not None:
+            lines.append(f"collector  {self._collector.url}")
+        lines.append(f"backend    {backend}")
+        missing = unseen(backend, compat=self.config.trace_compat_syscalls)
+        lines.append("not seen   " + ("; ".join(missing) if missing else "nothing that it looks for"))
+        failed = self._attached.backend.failures()
+        lines += [f"not there  {name}: {why}" for name, why in failed.items()]
+        return lines
+
+
+def attach(config: Config) -> plan.Attached:
+    """Attach the backend that this node accepts, for the thread that calls. Raises TracefsError."""
+    where = plan.Where(
+        tracefs=config.path_tracefs,
+        proc=config.path_procfs,
+        dev=config.path_dev,
+        budget_bytes=config.trace_budget_mib << 20,
+        own_tid=threading.get_native_id(),
+        machine=os.uname().machine,
+        compat=config.trace_compat_syscalls,
+    )
+    return plan.attach(config.backend, where)
+
+
+def collector_server(config: Config) -> CollectorServer:
+    """The embedded collector, not yet started. Raises CollectorError when its packages are not installed."""
+    from kmsg_exporter.errors import CollectorError
+
+    try:
+        from kmsg_exporter.collector.server import CollectorServer
+    except ImportError as exc:
+        raise CollectorError(
+            f"the collector needs {exc.name}, which is not installed: pip install 'kmsg-exporter[collector]'"
+        ) from exc
+    return CollectorServer(
+        config.collector_listen_address.host, config.collector_listen_address.port, config.collector_directory
+    )
+
+
+def _shown(host: str) -> str:
+    if host in ("", "0.0.0.0", "::"):
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
+
+
+def _owner(emptying: Emptying) -> str | None:
+    """The user name behind the actor's user id, where this node knows it."""
+    if emptying.actor is None or emptying.actor.user_id is None:
+        return None
+    import pwd
+
+    try:
+        return pwd.getpwuid(emptying.actor.user_id).pw_name
+    except KeyError:
+        return None

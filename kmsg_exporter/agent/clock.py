@@ -1,0 +1,21 @@
+"""The kernel's boot clock and the wall clock, side by side."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+
+def boot_ns() -> int:
+    """CLOCK_BOOTTIME now: the clock of our trace records."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def unix_ns(moment_boot_ns: int) -> int:
+    """A moment of the boot clock as wall-clock time, by what the wall clock says now."""
+    return time.time_ns() - (boot_ns() - moment_boot_ns)
+
+
+def boot_id(proc: Path) -> str:
+    """The kernel's name for this boot."""
+    return (proc / "sys" / "kernel" / "random" / "boot_id").read_text().strip()

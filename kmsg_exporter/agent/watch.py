@@ -1,0 +1,240 @@
+"""The loop that watches: trace records and looks at the log become totals, events and an observation."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from kmsg_exporter.agent.clock import boot_ns, unix_ns
+from kmsg_exporter.agent.narrator import narrate_clears
+from kmsg_exporter.agent.story import Storyteller
+from kmsg_exporter.agent.tally import Tally
+from kmsg_exporter.errors import KmsgExporterError
+from kmsg_exporter.metrics.totals import Totals
+from kmsg_exporter.model import SOURCES, Emptying, Observation, PushState, RingState
+from kmsg_exporter.probes.backend import Backend
+from kmsg_exporter.process.actor import Resolver
+from kmsg_exporter.process.readers import ReaderScan
+from kmsg_exporter.process.recorder import FlightRecorder
+from kmsg_exporter.ring.look import Look, Ring
+from kmsg_exporter.settle import Settlement, Settler
+
+_log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+_HEALTH_SECONDS = 5.0
+_REFRESH_SECONDS = 0.1  # scrapes closer to each other than this share what the first one found
+_CALM_SECONDS = 0.002
+_STORM_PAUSE_SECONDS = 0.01
+_SCAN_SECONDS = 0.005
+_BLIND = Look(RingState(), jumped=False)
+
+
+class Watch:
+    """Owns no part it is given: whoever made them closes them. `run` is to be called by the thread `own_tid`.
+
+    `tell` stores an emptying together with the ring position that it explains. `reattach` gives a backend and recorder
+    afresh, or None when that is not possible yet.
+    """
+
+    def __init__(
+        self,
+        *,
+        backend: Backend,
+        recorder: FlightRecorder | None,
+        ring: Ring | None,
+        totals: Totals,
+        resolver: Resolver,
+        tally: Tally,
+        teller: Storyteller | None,
+        scan: ReaderScan,
+        tell: Callable[[Emptying, int | None], None],
+        push_state: Callable[[], PushState | None],
+        reattach: Callable[[], tuple[Backend, FlightRecorder | None] | None],
+        started_ns: int,
+    ) -> None:
+        self._backend = backend
+        self._recorder = recorder
+        self._ring = ring
+        self._totals = totals
+        self._resolver = resolver
+        self._tally = tally
+        self._teller = teller
+        self._scan = scan
+        self._tell = tell
+        self._push_state = push_state
+        self._reattach = reattach
+        self._settler = Settler(started_ns=started_ns)
+        self._looked_ns = started_ns
+        self._intact = True
+        self._lost_before = 0
+        self._stop = threading.Event()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._served = threading.Condition()
+        self._wanted = 0
+        self._done = 0
+        self._refreshed = 0.0
+        self._next_tick = 0.0
+        self._next_health = time.monotonic() + _HEALTH_SECONDS
+        self.observation = Observation(backend.name, ready=False, attributions_total=dict.fromkeys(SOURCES, 0))
+
+    def stop(self) -> None:
+        """End `run` soon; may be called from a signal handler and from any thread."""
+        self._stop.set()
+        os.eventfd_write(self._wake, 1)
+
+    def close(self) -> None:
+        os.close(self._wake)
+
+    def refresh(self, timeout_seconds: float = 0.1) -> None:
+        """Have `observation` and the totals brought up to date, by the loop's own thread; for a scrape."""
+        if time.monotonic() - self._refreshed < _REFRESH_SECONDS or self._stop.is_set():
+            return
+        with self._served:
+            self._wanted += 1
+            wanted = self._wanted
+            os.eventfd_write(self._wake, 1)
+            self._served.wait_for(lambda: self._done >= wanted, timeout_seconds)
+
+    def run(self) -> None:
+        """Until `stop`. A round that fails is logged and counted, and the loop goes on."""
+        poll = self._poller()
+        self.round(full=True)
+        before = time.monotonic()
+        while not self._stop.is_set():
+            wait = max(0.0, self._next_tick - time.monotonic())
+            ready = {fd for fd, _ in poll.poll(wait * 1000)}
+            full = self._is_due() or self._wake in ready
+            if self._wake in ready:
+                os.eventfd_read(self._wake)
+            elif not full and time.monotonic() - before < _CALM_SECONDS:
+                self._stop.wait(_STORM_PAUSE_SECONDS)  # a storm: take many records at once
+            self._guarded_round(full=full)
+            before = time.monotonic()
+            if before >= self._next_health:
+                self._next_health = before + _HEALTH_SECONDS
+                if self._check_health():
+                    poll = self._poller()
+
+    def round(self, *, full: bool) -> None:
+        """Take what was recorded and look at the log; with `full` also what is only counted and observed."""
+        wanted = self._wanted
+        calls = self._backend.drain(bulk=full)
+        # a look tells something new at every tick, and when somebody may have cleared
+        if full or any(call.interface == "syslog" for call in calls):
+            look = self._look(count_records=wanted != self._done)
+            if look.jumped:
+                # its call may have been recorded after the drain and before the look
+                calls = sorted([*calls, *self._backend.drain(bulk=False)], key=lambda call: call.time_ns)
+            settlement = self._settler.settle(
+                calls, look, printed=self._printed, clear_pending=self._backend.clear_pending()
+            )
+            self._count(settlement, look)
+            self._looked_ns = boot_ns()
+            self._show(look.state)
+        self._tally.others(calls)
+        if full:
+            if self._scan.due():
+                self._scan.step(_SCAN_SECONDS)
+            self._observe()
+            self._next_tick = time.monotonic() + TICK_SECONDS
+            self._refreshed = time.monotonic()
+            with self._served:
+                self._done = wanted
+                self._served.notify_all()
+
+    def _guarded_round(self, *, full: bool) -> None:
+        try:
+            self.round(full=full)
+        except Exception:  # noqa: BLE001  the agent's outermost loop
+            _log.exception("a round of watching failed; the next one is tried")
+            self._next_tick = time.monotonic() + TICK_SECONDS
+            self._stop.wait(_STORM_PAUSE_SECONDS)
+
+    def _is_due(self) -> bool:
+        return time.monotonic() >= self._next_tick
+
+    def _poller(self) -> select.poll:
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        for fd in self._backend.fds():
+            poll.register(fd, select.POLLIN)
+        return poll
+
+    def _look(self, *, count_records: bool) -> Look:
+        if self._ring is None:
+            return _BLIND
+        try:
+            return self._ring.look(count_records=count_records)
+        except (KmsgExporterError, OSError) as exc:
+            _log.warning("the log could not be looked at: %s", exc)
+            return _BLIND
+
+    def _printed(self, after_ns: int, until_ns: int) -> bool:
+        if self._recorder is None or not self._recorder.records_console:
+            return False
+        self._recorder.refresh()
+        return bool(self._recorder.console(after_ns, until_ns))
+
+    def _count(self, settlement: Settlement, look: Look) -> None:
+        actors = self._tally.clears(settlement)
+        now_ns = boot_ns()
+        for call in settlement.emptied:
+            self._totals.emptied(unix_ns(call.time_ns) / 1e9)
+        if settlement.unattributed:
+            self._totals.unattributed_clear()
+            self._totals.emptied(unix_ns(now_ns) / 1e9)
+        narrate_clears((call for call in settlement.effective if call not in settlement.emptied), actors)
+        if (settlement.emptied or settlement.unattributed) and self._teller is not None:
+            last_ns = settlement.emptied[-1].time_ns if settlement.emptied else now_ns
+            actor = actors[settlement.emptied[0]] if settlement.emptied else None
+            emptying = self._teller.tell(
+                settlement,
+                actors,
+                time_unix_ns=unix_ns(last_ns),
+                time_ns=last_ns,
+                since_unix_ns=unix_ns(self._looked_ns),
+                expected=actor is not None and self._tally.is_expected(actor),
+            )
+            self._tell(emptying, look.visible_from)
+
+    def _show(self, state: RingState) -> None:
+        """Publish the log's state; the number of records is not brought up to date by every look."""
+        if state.records_total is None:
+            state = replace(state, records_total=self.observation.ring.records_total)
+        self.observation = replace(self.observation, ring=state)
+
+    def _observe(self) -> None:
+        self.observation = replace(
+            self.observation,
+            backend=self._backend.name,
+            ready=self._intact,
+            readers=self._scan.readers,
+            probes=self._backend.probes(),
+            trace_lost_events_total=self._lost_before + self._backend.lost_events(),
+            attributions_total=dict.fromkeys(SOURCES, 0) | self._resolver.attributions,
+            push=self._push_state(),
+        )
+
+    def _check_health(self) -> bool:
+        """Whether the backend was attached afresh, because somebody had taken away what it had attached."""
+        intact = self._backend.intact()
+        if intact:
+            self._intact = True
+            return False
+        if self._intact:
+            _log.error("somebody took away what the %s backend had attached; attaching it again", self._backend.name)
+        self._intact = False
+        self._lost_before += self._backend.lost_events()
+        fresh = self._reattach()
+        if fresh is None:
+            return False
+        self._backend, self._recorder = fresh
+        self._resolver.use(self._recorder)
+        self._intact = True
+        return True

@@ -1,0 +1,90 @@
+"""Commands and exit codes: 0 done, 1 it could not be, 2 a wrong flag, variable or file value."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from types import FrameType
+
+from kmsg_exporter import __version__
+from kmsg_exporter.config import Config, Parser, add_flags, load
+from kmsg_exporter.errors import ConfigError, KmsgExporterError
+from kmsg_exporter.logfmt import configure
+
+_log = logging.getLogger("kmsg_exporter")
+
+_DESCRIPTION = "Who clears and who reads this node's kernel log: counted for Prometheus, pushed to a collector."
+_COMMANDS = {
+    "run": "the agent: watch, serve /metrics, push an event when dmesg goes empty",
+    "collector": "the embedded collector: receive events over OTLP/HTTP and show them",
+    "doctor": "what this node lets the agent see, and what to do about the rest",
+    "cleanup": "remove what a killed agent left in tracefs",
+}
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    top = Parser(prog="kmsg-exporter", description=_DESCRIPTION, usage="%(prog)s COMMAND [FLAGS]")
+    top.add_argument("--version", action="version", version=f"kmsg-exporter {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    for name, about in _COMMANDS.items():
+        command = commands.add_parser(name, help=about, description=about.capitalize() + ".")
+        add_flags(command, name)
+        if name == "doctor":
+            command.add_argument("--json", action="store_true", help="the same for programs")
+    return top
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Run one command; the exit code."""
+    try:
+        args = parser().parse_args(argv)
+        config = load(args, environ)
+        configure(config.log_level, config.log_format, sys.stderr, environ=environ)
+        if args.command == "run":
+            return _run(config, environ)
+        if args.command == "collector":
+            return _collect(config)
+        if args.command == "doctor":
+            from kmsg_exporter.commands.doctor import main as doctor
+
+            return doctor(config, as_json=args.json)
+        from kmsg_exporter.commands.cleanup import main as cleanup
+
+        return cleanup(config)
+    except ConfigError as exc:
+        print(f"kmsg-exporter: {exc}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KmsgExporterError as exc:
+        print(f"kmsg-exporter: {exc}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def _run(config: Config, environ: Mapping[str, str]) -> int:
+    from kmsg_exporter.agent.agent import Agent
+
+    agent = Agent(config, environ)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        agent.stop()
+
+    with agent:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+        for line in agent.summary():
+            _log.info("%s", line)
+        agent.run()
+    _log.info("stopped; nothing is left in tracefs")
+    return 0
+
+
+def _collect(config: Config) -> int:
+    from kmsg_exporter.agent.agent import collector_server
+    from kmsg_exporter.collector.server import serve_until_signal
+
+    server = collector_server(config)
+    serve_until_signal(server, on_started=lambda: _log.info("collector  %s", server.url))
+    return 0
