@@ -71,6 +71,11 @@ def everything(sock: socket.socket) -> bytes:
     return b"".join(iter(lambda: sock.recv(65536), b""))
 
 
+def answered(connection: http.client.HTTPConnection) -> None:
+    """Returns when the server surely knows that it has answered: a second answer comes after it noted the first."""
+    assert [ask(connection, "/-/healthy")[0] for _ in range(2)] == [200, 200]
+
+
 def close_and_wait(connection: http.client.HTTPConnection) -> None:
     """Closes the only connection there is, and returns when the server has noticed."""
     workers = [thread for thread in threading.enumerate() if thread.name.startswith("web-")]
@@ -238,13 +243,13 @@ def test_a_scraper_that_reconnects_goes_on_where_it_was(serve: Serve, client: Cl
     assert shown['kmsg_opens_total{comm="cat",exe="",interface="dev_kmsg"}'] == 0.0
 
 
-def test_a_scraper_without_keep_alive_is_known_by_its_address(serve: Serve, client: Client, totals: Totals) -> None:
+def test_a_scraper_without_keep_alive_is_known_by_its_address(
+    serve: Serve, raw: Callable[..., socket.socket], totals: Totals
+) -> None:
     server = serve()
     totals.write("logger", "/usr/bin/logger")
-    seen = []
-    for _ in range(3):
-        text = ask(client(server), "/metrics", Connection="close", **SCRAPER)[1]
-        seen.append(f"\n{WRITES} 1.0\n" in text)
+    request = b"GET /metrics HTTP/1.1\r\nConnection: close\r\nX-Prometheus-Scrape-Timeout-Seconds: 10\r\n\r\n"
+    seen = [f"\n{WRITES} 1.0\n".encode() in everything(raw(server, request)) for _ in range(3)]
     assert seen == [False, True, True]
 
 
@@ -253,7 +258,7 @@ def test_a_scrape_succeeds_among_two_hundred_that_never_finish_their_headers(
 ) -> None:
     server = serve()
     kept = client(server)
-    scrape(kept)
+    answered(kept)
     for _ in range(200):
         raw(server, b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ")
     assert scrape(client(server))["kmsg_emptied_total"] == 0.0
@@ -279,7 +284,7 @@ def test_the_connection_that_never_had_an_answer_makes_room_first(
 ) -> None:
     server = serve(max_connections=2)
     kept = client(server)
-    assert ask(kept, "/-/healthy")[0] == 200
+    answered(kept)
     silent = raw(server, b"GET / HTTP/1.1\r\n")
     assert ask(client(server), "/-/healthy")[0] == 200
     assert everything(silent) == b""
@@ -288,18 +293,26 @@ def test_the_connection_that_never_had_an_answer_makes_room_first(
     assert kept.sock is sock
 
 
-def test_of_those_that_had_one_the_longest_without_makes_room(serve: Serve, raw: Callable[..., socket.socket]) -> None:
-    request = b"HEAD /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
-    server = serve(max_connections=2)
-    older, newer = raw(server, request), raw(server, b"")
-    assert older.recv(65536).startswith(b"HTTP/1.1 200 ")
-    newer.sendall(request)
-    assert newer.recv(65536).startswith(b"HTTP/1.1 200 ")
-    third = raw(server, request)
-    assert third.recv(65536).startswith(b"HTTP/1.1 200 ")
-    assert everything(older) == b""
-    newer.sendall(request)
-    assert newer.recv(65536).startswith(b"HTTP/1.1 200 ")
+def test_of_those_that_had_one_the_longest_without_makes_room(
+    serve: Serve, client: Client, raw: Callable[..., socket.socket]
+) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        entered.set()
+        assert release.wait(PATIENCE_SECONDS)
+
+    server = serve(max_connections=2, refresh=hold)
+    older = raw(server, b"HEAD /-/healthy HTTP/1.1\r\nHost: x\r\n\r\nHEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert entered.wait(PATIENCE_SECONDS)
+    newer = client(server)
+    answered(newer)
+    assert ask(client(server), "/-/healthy")[0] == 200
+    release.set()
+    assert everything(older).count(b"HTTP/1.1 200 ") == 1
+    sock = newer.sock
+    answered(newer)
+    assert newer.sock is sock
 
 
 def test_more_scrapes_at_once_than_allowed_are_told_so(serve: Serve, client: Client) -> None:
