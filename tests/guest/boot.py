@@ -4,32 +4,26 @@
 from __future__ import annotations
 
 import argparse
-import compileall
-import io
 import os
 import selectors
-import shlex
 import shutil
 import signal
-import stat
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib.util import MAGIC_NUMBER
 from pathlib import Path
-from py_compile import PycInvalidationMode
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import IO, TYPE_CHECKING, BinaryIO, NoReturn
+
+import initrd
+from initrd import Copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 HERE = Path(__file__).parent
 NEVER_FINISHED = 125
-_PYTHON_3_11_MAGIC = (3495).to_bytes(2, "little") + b"\r\n"
-_MERGED = {"bin", "sbin", "lib", "lib64"}
 
 
 class GuestError(Exception):
@@ -56,20 +50,6 @@ class Kernel:
 
 
 @dataclass(frozen=True)
-class Copy:
-    """A file or directory of the host and where it is in the guest."""
-
-    source: Path
-    dest: str
-
-    @classmethod
-    def parse(cls, text: str) -> Copy:
-        """`DIR:/DEST`, or `DIR` alone for `/<name of DIR>`."""
-        source, _, dest = text.partition(":")
-        return cls(Path(source), dest or "/" + Path(source).resolve().name)
-
-
-@dataclass(frozen=True)
 class Finished:
     """A command that ended: its exit status, and the guest's uptime in seconds before and after it."""
 
@@ -79,15 +59,19 @@ class Finished:
 
 
 _AMD64 = Machine(
-    qemu=("qemu-system-x86_64", "-machine", "q35", "-cpu", "max")
-    + ("-serial", "chardev:console", "-serial", "chardev:output", "-serial", "chardev:result"),
+    qemu=(
+        *("qemu-system-x86_64", "-machine", "q35", "-cpu", "max"),
+        *("-serial", "chardev:console", "-serial", "chardev:output", "-serial", "chardev:result"),
+    ),
     console="ttyS0",
     output="ttyS1",
     result="ttyS2",
 )
 _ARM64 = Machine(
-    qemu=("qemu-system-aarch64", "-machine", "virt", "-cpu", "max,pauth-impdef=on", "-serial", "chardev:console")
-    + ("-device", "pci-serial,chardev=output", "-device", "pci-serial,chardev=result"),
+    qemu=(
+        *("qemu-system-aarch64", "-machine", "virt", "-cpu", "max,pauth-impdef=on", "-serial", "chardev:console"),
+        *("-device", "pci-serial,chardev=output", "-device", "pci-serial,chardev=result"),
+    ),
     console="ttyAMA0",
     output="ttyS0",
     result="ttyS1",
@@ -138,7 +122,11 @@ def boot(
             raise GuestError(f"no {path}: run {HERE / 'setup.sh'} {name}")
     with tempfile.TemporaryDirectory(prefix="guest-") as directory:
         work = Path(directory)
-        _write_initrd(work / "initrd", root, _stage(work / "stage", command, copies))
+        try:
+            initrd.stage(work / "staged", command, copies)
+        except FileNotFoundError as exc:
+            raise GuestError(f"nothing to copy at {exc.filename}: no such file or directory") from exc
+        initrd.write(work / "initrd", root, work / "staged")
         console = console or work / "console"
         arguments = [
             *("setpriv", "--pdeathsig", "KILL", *kernel.machine.qemu),  # no emulator outlives this process
@@ -161,7 +149,7 @@ def _kernel_arguments(machine: Machine, append: str, *, interactive: bool) -> It
     yield f"console={machine.console}"
     yield "loglevel=1"  # the ring has everything, the (slow) console next to nothing
     yield "panic=-1"
-    yield "mitigations=off"  # page-table isolation halves the speed of an emulated guest
+    yield "mitigations=off"  # page-table isolation and retpolines mean nothing here and cost time
     yield "rcupdate.rcu_expedited=1"
     yield f"GUEST_OUTPUT={machine.output}"
     yield f"GUEST_RESULT={machine.result}"
@@ -173,66 +161,6 @@ def _kernel_arguments(machine: Machine, append: str, *, interactive: bool) -> It
     else:
         yield 'GUEST_STTY="raw -echo"'
     yield append
-
-
-def _stage(stage: Path, command: Sequence[str], copies: Sequence[Copy]) -> Path:
-    """Lay out what this boot adds to the root, Python byte-compiled for where it will be."""
-    stage.mkdir()
-    for copy in copies:
-        parts = Path(copy.dest).parts[1:]
-        inside = Path("usr" if parts[:1] and parts[0] in _MERGED else "", *parts)
-        target = stage / inside
-        if copy.source.is_dir():
-            ignore = shutil.ignore_patterns("__pycache__", ".git", ".venv", ".*_cache")
-            shutil.copytree(copy.source, target, symlinks=True, ignore=ignore, dirs_exist_ok=True)
-            _byte_compile(target, Path("/") / inside)
-        elif copy.source.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(copy.source, target)
-        else:
-            raise GuestError(f"no {copy.source} to copy to {copy.dest}")
-    shutil.copy2(HERE / "init", stage / "init")
-    script = stage / "run-command"
-    script.write_text(f"#!/bin/sh\nexec {shlex.join(command)}\n")
-    script.chmod(0o755)
-    return stage
-
-
-def _byte_compile(directory: Path, inside: Path) -> None:
-    if MAGIC_NUMBER != _PYTHON_3_11_MAGIC:
-        return  # the guest's Python would not read what this one writes
-    mode = PycInvalidationMode.UNCHECKED_HASH
-    compileall.compile_dir(directory, ddir=str(inside), quiet=2, invalidation_mode=mode)
-
-
-def _write_initrd(initrd: Path, root: Path, stage: Path) -> None:
-    """The root's archive and then the stage's: the kernel unpacks one over the other."""
-    with initrd.open("wb") as file:
-        with root.open("rb") as base:
-            shutil.copyfileobj(base, file, 1 << 20)
-        for number, path in enumerate(sorted(stage.rglob("*")), start=1):
-            _write_entry(file, number, path, str(path.relative_to(stage)))
-        _write_entry(file, 0, None, "TRAILER!!!")
-
-
-def _write_entry(file: BinaryIO, number: int, path: Path | None, name: str) -> None:
-    """One entry of a cpio archive in the "newc" format (Documentation/driver-api/early-userspace/buffer-format.rst)."""
-    mode = mtime = 0
-    content = b""
-    if path is not None:
-        status = path.lstat()
-        mode, mtime = status.st_mode, int(status.st_mtime)
-        if stat.S_ISLNK(mode):
-            content = os.fsencode(path.readlink())
-        elif stat.S_ISREG(mode):
-            content = path.read_bytes()
-        elif not stat.S_ISDIR(mode):
-            return
-    encoded = os.fsencode(name) + b"\0"
-    fields = (number, mode, 0, 0, 1, mtime, len(content), 0, 0, 0, 0, len(encoded), 0)
-    header = b"070701" + b"".join(b"%08x" % field for field in fields) + encoded
-    for part in (header, content):
-        file.write(part + b"\0" * (-len(part) % 4))
 
 
 def _run(
@@ -259,7 +187,7 @@ def _run(
     return f"the emulator ended with status {status}"
 
 
-def _pass_on(source: io.BufferedReader, output: BinaryIO, deadline: float) -> None:
+def _pass_on(source: IO[bytes], output: BinaryIO, deadline: float) -> None:
     with selectors.DefaultSelector() as selector:
         selector.register(source, selectors.EVENT_READ)
         while selector.select(max(0, deadline - time.monotonic())):
@@ -271,14 +199,16 @@ def _pass_on(source: io.BufferedReader, output: BinaryIO, deadline: float) -> No
 
 
 def _read_result(path: Path, out: Path | None) -> Finished | None:
-    """What init wrote: `begin UPTIME`, `end STATUS UPTIME`, then a tar archive of /out. None if that is not all there."""
+    """Read what init wrote: `begin UPTIME`, `end STATUS UPTIME`, then a tar.gz of /out; None if there is no end."""
     begin, _, rest = (path.read_bytes() if path.exists() else b"").partition(b"\n")
     end, newline, archive = rest.partition(b"\n")
     if not newline:
         return None
     if out is not None:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(out, filter="data")
+        out.mkdir(parents=True, exist_ok=True)
+        unpacked = subprocess.run(["tar", "-xz", "--no-same-owner", "-C", out], input=archive, check=False)
+        if unpacked.returncode != 0:
+            raise GuestError(f"what the guest left in /out did not arrive whole: tar ended with {unpacked.returncode}")
     _, status, uptime = end.split()
     return Finished(int(status), float(begin.split()[1]), float(uptime))
 

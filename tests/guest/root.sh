@@ -43,7 +43,7 @@ find "$site" -name '*.so' -delete
 find "$site/pygments/lexers" -type f ! -name '_*' ! -name python.py ! -name diff.py -delete
 
 # What a guest unpacks at every boot should be small, and what it imports compiled, without sources beside it: 90 MiB
-# become 55, and a boot 1.5 s shorter. Tracebacks through the library have line numbers and no text.
+# become 70, and a boot a second shorter. Tracebacks through the library have line numbers and no text.
 rm -rf "$root"/usr/{src,games} "$root"/usr/bin/dpkg* "$root"/usr/lib/python3.11/test "$site/bin"
 find "$root/usr" -name __pycache__ -prune -exec rm -rf {} +
 libraries=("$root"/usr/lib/python3.11 "$root"/usr/local/lib/python3.11)

@@ -17,7 +17,7 @@ need cpio cpio
 need xz xz-utils
 need zstd zstd
 need setpriv util-linux
-need python3.11 python3.11
+python3.11 -m pip --version > /dev/null 2>&1 || missing+=(python3.11 python3-pip)
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing ${missing[*]}"
