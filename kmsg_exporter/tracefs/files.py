@@ -101,9 +101,8 @@ class Tracefs:
         """What the kernel wrote about the last refused command: an instance's own log for what is in an instance."""
         parts = Path(path).parts
         log = "/".join((*parts[:2], "error_log")) if parts[:1] == ("instances",) else "error_log"
-        with suppress(OSError):
-            lines = (self.root / log).read_text(encoding="utf-8", errors="replace").splitlines()
-            heads = [line.partition("error: ")[2] for line in lines if "error: " in line]
+        with suppress(FeatureUnavailable, TracefsRejected):
+            heads = [line.partition(": error: ")[2] for line in self.read(log).splitlines() if ": error: " in line]
             if heads:
                 return heads[-1].strip()
         return ""
