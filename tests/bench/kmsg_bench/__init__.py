@@ -1,0 +1,1 @@
+"""The benchmark: what watching the kernel log costs, and how soon a clear is seen."""

@@ -1,0 +1,104 @@
+"""How soon a clear shows: in /metrics, and in the collector's store."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from kmsg_bench.child import BenchError
+from kmsg_bench.figures import percentile
+from kmsg_bench.http import KeepAlive
+from kmsg_bench.machine import LINE
+from kmsg_bench.programs import CLEAR, Clearer
+from kmsg_bench.service import Service
+from kmsg_bench.store import Store
+
+_COUNTER = re.compile(rf'^kmsg_clears_total{{comm="{CLEAR}",[^\n]*}} (\d+)', re.MULTILINE)
+_SEEN_SECONDS = 5.0
+_APART_SECONDS = (0.005, 0.03)
+_STORE_PAUSE_SECONDS = 0.0001
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds from the clear itself to when it was seen."""
+
+    clears: int
+    p50_ms: float
+    p99_ms: float
+    worst_ms: float
+    poll_ms: float  # between two looks, median: it cannot be seen any sooner
+
+    @classmethod
+    def of(cls, seconds: list[float], poll_seconds: list[float]) -> Latency:
+        return cls(
+            len(seconds),
+            percentile(seconds, 50) * 1e3,
+            percentile(seconds, 99) * 1e3,
+            max(seconds) * 1e3,
+            percentile(poll_seconds, 50) * 1e3,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    metrics: Latency
+    stored: Latency
+    bare_ms: float  # the clearing program's own life without the clear, median
+
+
+def measure(agent: Service, store: Store, clearer: Clearer, *, clears: int, dev: Path) -> Latencies:
+    """Of `clears` clears that each hide a line; the agent pushes to the collector of `store`."""
+    bare: list[float] = []
+    with ExitStack() as stack:
+        # kept open: each opening would be traced, and wake the agent just before the clear
+        log = os.open(dev / "kmsg", os.O_WRONLY | os.O_CLOEXEC)
+        stack.callback(os.close, log)
+        web = stack.enter_context(KeepAlive(agent.port))
+
+        def exposed() -> int:
+            found = _COUNTER.search(web.get("/metrics")[1].decode())
+            return int(found[1]) if found else 0
+
+        def stored() -> int:
+            time.sleep(_STORE_PAUSE_SECONDS)
+            return store.clears()
+
+        def each(seen: Callable[[], int]) -> Latency:
+            polls: list[float] = []
+            seconds = []
+            for _ in range(clears):
+                time.sleep(random.uniform(*_APART_SECONDS))
+                bare.append(clearer.bare_seconds())
+                os.write(log, LINE)
+                time.sleep(random.uniform(*_APART_SECONDS))
+                seconds.append(_one(seen, clearer, polls))
+            return Latency.of(seconds, polls)
+
+        metrics = each(exposed)
+        in_store = each(stored)
+    return Latencies(metrics, in_store, percentile(bare, 50) * 1e3)
+
+
+def _one(seen: Callable[[], int], clearer: Clearer, polls: list[float]) -> float:
+    """Seconds from one clear to the first look that shows it."""
+    before = seen()
+    clear = clearer.begin()
+    deadline = time.monotonic() + _SEEN_SECONDS
+    asked = time.monotonic()
+    while seen() == before:
+        now = time.monotonic()
+        polls.append(now - asked)
+        if now > deadline:
+            clear.finish()
+            raise BenchError(f"a clear was not seen within {_SEEN_SECONDS:g} s")
+        asked = now
+    shown = time.monotonic()
+    polls.append(shown - asked)
+    return shown - clear.finish()

@@ -1,0 +1,105 @@
+"""The bench: takes every figure in one run, prints the tables, and with --write puts them into README.md."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from kmsg_bench import cost, idle, latency, machine, start
+from kmsg_bench.child import BenchError
+from kmsg_bench.programs import Caller, Clearer, compile_programs
+from kmsg_bench.report import Results, render, write
+from kmsg_bench.service import agent, collector
+from kmsg_bench.store import Store
+
+_HERE = Path(__file__).parent
+_LIMIT_SECONDS = 360
+
+
+def main() -> int:
+    """Exit code 0 whatever the figures are, 1 when they could not be taken."""
+    options = _options()
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGTERM, _stopped)
+    signal.alarm(_LIMIT_SECONDS)
+    try:
+        text = render(_measure(options))
+        print(text)
+        if options.write:
+            write(_HERE / "README.md", text)
+    except BenchError as exc:
+        print(f"bench: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> Results:
+    proc, dev = options.path_procfs, options.path_dev
+    machine.require_free(options.path_tracefs, proc)
+    facts = machine.facts(proc)
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kmsg-bench-")))
+        compile_programs(_HERE / "programs", directory)
+        stack.enter_context(machine.unlimited_log(proc))
+        receiver = stack.enter_context(collector(directory))
+        store = stack.enter_context(Store(directory / "collector" / "events.sqlite3"))
+        clearer = Clearer(directory)
+
+        _say("an agent that has nothing to do")
+        with agent(_made(directory / "idle"), push_to=receiver.port) as idling:
+            at_rest = idle.measure(idling, store, directory, clearer, seconds=options.idle_seconds, dev=dev)
+        _say("from exec to ready")
+        starts = start.measure(_made(directory / "start"), starts=options.starts, push_to=receiver.port)
+        _say("from a clear to where it is seen")
+        with agent(_made(directory / "latency"), push_to=receiver.port) as watching:
+            latencies = latency.measure(watching, store, clearer, clears=options.clears, dev=dev)
+        _say("what a call costs")
+        with Caller(directory) as caller:
+            costs = cost.measure(
+                _made(directory / "cost"),
+                caller,
+                rounds=options.rounds,
+                push_to=receiver.port,
+                bpftrace=options.bpftrace,
+            )
+    return Results(facts, costs, latencies, at_rest, starts)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Clears this machine's kernel log. " + (__doc__ or ""))
+    parser.add_argument("--write", action="store_true", help="put the tables into README.md, too")
+    parser.add_argument("--rounds", type=int, default=5, help="of every tracer (default: %(default)s)")
+    parser.add_argument("--clears", type=int, default=300, help="for each latency (default: %(default)s)")
+    parser.add_argument("--starts", type=int, default=10, help="(default: %(default)s)")
+    parser.add_argument("--idle-seconds", type=float, default=60, help="(default: %(default)s)")
+    parser.add_argument("--bpftrace", action=argparse.BooleanOptionalAction, default=True, help="compare with it")
+    parser.add_argument("--path.procfs", dest="path_procfs", type=Path, default=Path("/proc"))
+    parser.add_argument("--path.dev", dest="path_dev", type=Path, default=Path("/dev"))
+    parser.add_argument("--path.tracefs", dest="path_tracefs", type=Path, default=Path("/sys/kernel/tracing"))
+    return parser.parse_args()
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
+
+
+def _say(what: str) -> None:
+    print(f"bench: {what}", file=sys.stderr, flush=True)
+
+
+def _too_long(_number: int, _frame: FrameType | None) -> None:
+    raise BenchError(f"took longer than {_LIMIT_SECONDS} s")
+
+
+def _stopped(_number: int, _frame: FrameType | None) -> None:
+    raise BenchError("stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
