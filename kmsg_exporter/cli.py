@@ -71,9 +71,9 @@ def _run(config: Config, environ: Mapping[str, str]) -> int:
     def stop(_number: int, _frame: FrameType | None) -> None:
         agent.stop()
 
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     with agent:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stop)
         for line in agent.summary():
             _log.info("%s", line)
         agent.run()

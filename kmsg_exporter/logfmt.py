@@ -83,7 +83,8 @@ class JsonFormatter(logging.Formatter):
 class TerminalFormatter(logging.Formatter):
     """`08:31:02  the message`, local time, for a person. Nothing that a terminal would obey gets through.
 
-    From warn on also the fields that the message does not hold yet. A traceback follows indented.
+    From warn on also the fields that the message does not hold yet, unless it tells an event: that is a sentence of
+    its own. A traceback follows indented.
     """
 
     def __init__(self, *, colour: bool, clock: Callable[[float], time.struct_time] = time.localtime) -> None:
@@ -93,7 +94,7 @@ class TerminalFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         message = _message(record)
-        if record.levelno >= logging.WARNING:
+        if record.levelno >= logging.WARNING and "event" not in _fields(record):
             texts = [(key, _flat(value)) for key, value in _fields(record).items()]
             if rest := ", ".join(f"{key}={text}" for key, text in texts if text not in message):
                 message = f"{message} ({rest})"

@@ -63,6 +63,8 @@ class Agent:
         self._environ = environ
         self._stack = ExitStack()
         self._collector: CollectorServer | None = None
+        self._watch: Watch | None = None
+        self._stop_asked = False
 
     def __enter__(self) -> Self:
         place.require_privileges(self.config)
@@ -78,11 +80,14 @@ class Agent:
 
     def run(self) -> None:
         """Watch until `stop`."""
-        self._watch.run()
+        if self._watch is not None and not self._stop_asked:
+            self._watch.run()
 
     def stop(self) -> None:
-        """End `run` soon; may be called from a signal handler and from any thread."""
-        self._watch.stop()
+        """End `run` soon, or keep it from beginning; may be called from a signal handler and from any thread."""
+        self._stop_asked = True
+        if self._watch is not None:
+            self._watch.stop()
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
@@ -131,7 +136,7 @@ class Agent:
             sender.wake()
             narrate_emptying(emptying, node=resource.node, uid=stored.uid, sequence=stored.sequence)
 
-        self._watch = Watch(
+        watch = self._watch = Watch(
             backend=self._attached.backend,
             recorder=recorder,
             ring=ring,
@@ -149,20 +154,20 @@ class Agent:
             reattach=self._reattach,
             started_ns=started_ns,
         )
-        stack.callback(self._watch.close)
-        self._watch.round(full=True)
+        stack.callback(watch.close)
+        watch.round(full=True)
         self._web = WebServer(
             config.web_listen_address,
             config.web_telemetry_path,
             totals=totals,
-            observe=lambda: self._watch.observation,
+            observe=lambda: watch.observation,
             version=__version__,
-            refresh=self._watch.refresh,
+            refresh=watch.refresh,
             max_requests=config.web_max_requests,
             proc=config.path_procfs,
         )
         stack.enter_context(self._web)
-        self._start_local(stack, spool)
+        self._start_local(stack, spool, watch)
         sender.start()
 
     def _recorder(self) -> FlightRecorder | None:
@@ -234,9 +239,9 @@ class Agent:
         server = collector_server(self.config)
         return stack.enter_context(server)
 
-    def _start_local(self, stack: ExitStack, spool: Spool) -> None:
+    def _start_local(self, stack: ExitStack, spool: Spool, watch: Watch) -> None:
         answers: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-            "status": lambda _: asdict(self._watch.observation) | {"version": __version__, "pid": os.getpid()},
+            "status": lambda _: asdict(watch.observation) | {"version": __version__, "pid": os.getpid()},
             "history": lambda asked: [
                 {"sent_unix": event.sent_unix, "record": json.loads(event.record)}
                 for event in spool.history(min(int(asked.get("limit", 100)), 1000))

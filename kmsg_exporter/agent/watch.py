@@ -70,7 +70,7 @@ class Watch:
         self._push_state = push_state
         self._reattach = reattach
         self._settler = Settler(started_ns=started_ns)
-        self._looked_ns = started_ns
+        self._looked_ns = 0  # the first look compares with an earlier life, or with the boot
         self._intact = True
         self._lost_before = 0
         self._stop = threading.Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,26 +146,33 @@ class Resolver:
     def _exec_exe(self, life: Life, index: int, forks: int) -> tuple[str, bool]:
         """What /proc/PID/exe said after the given execve of a life that is over."""
         filename = life.execs[index].filename
-        parent = life.fork.parent_tid if life.fork is not None else None
         if filename in ("/proc/self/exe", "/proc/thread-self/exe"):
             if index > 0:
                 return self._exec_exe(life, index - 1, forks)[0], True
             if life.fork is not None and forks:
                 return self._image_of(life.fork.parent_tid, life.fork.time_ns, forks - 1).exe, True
             return filename, True
-        # what the parent sees is what the child saw, unless it moved: the child of a runtime is in the container only
-        # after pivot_root, and then its own parent inside is the better witness
-        base = self._proc / str(parent) if parent is not None else None
-        if base is not None and not base.exists():
-            base = None
+        witness = self._living_ancestor(life)
+        if witness is None:
+            return as_exe(filename, root=self._proc / "1" / "root", working_directory=None)
+        base = self._proc / str(witness)
         directory: str | None = None
-        if base is not None:
-            try:
-                directory = procfs.text(bytes(base.joinpath("cwd").readlink()))
-            except OSError:
-                directory = None
-        root = base / "root" if base is not None else self._proc / "1" / "root"
-        return as_exe(filename, root=root, working_directory=directory)
+        if life.fork is not None and witness == life.fork.parent_tid:  # a child begins where its parent is
+            with suppress(OSError):
+                directory = procfs.text(bytes((base / "cwd").readlink()))
+        return as_exe(filename, root=base / "root", working_directory=directory)
+
+    def _living_ancestor(self, life: Life) -> int | None:
+        """Somebody above a life that is over who still lives: what it sees of the file system is what they saw."""
+        for _ in range(_MAX_FORKS):
+            if life.fork is None:
+                return None
+            parent, when = life.fork.parent_tid, life.fork.time_ns
+            living = self._living(parent, when)
+            if living is not None and not living.zombie:
+                return parent
+            life = self._life(parent, when)
+        return None
 
     def _leader(self, tid: int, life: Life) -> int:
         """The process that a dead thread was part of."""

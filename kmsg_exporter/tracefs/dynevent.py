@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from kmsg_exporter.tracefs.files import Tracefs
 
 KPROBE_EVENTS = "kprobe_events"
+_PROFILE = re.compile(r"\s*(\S+)\s+(\d{1,20})\s+(\d{1,20})\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,6 @@ def profiles(tracefs: Tracefs) -> dict[str, ProbeProfile]:
         return {}
     found = {}
     for line in tracefs.read("kprobe_profile").splitlines():
-        parts = line.split()
-        if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit():
-            found[parts[0]] = ProbeProfile(int(parts[1]), int(parts[2]))
+        if match := _PROFILE.fullmatch(line):
+            found[match[1]] = ProbeProfile(int(match[2]), int(match[3]))
     return found

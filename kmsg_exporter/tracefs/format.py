@@ -11,7 +11,7 @@ from kmsg_exporter.errors import DecodeError
 Kind = Literal["int", "bytes", "data_loc", "rel_loc"]
 
 _FIELD = re.compile(
-    r"^\tfield:(?P<decl>[^;]+);\s*offset:(?P<offset>\d+);\s*size:(?P<size>\d+);(?:\s*signed:(?P<signed>[01]);)?"
+    r"^\tfield:(?P<decl>[^;]+);\s*offset:(?P<offset>\d{1,9});\s*size:(?P<size>\d{1,9});(?:\s*signed:(?P<signed>[01]);)?"
 )
 _ARRAY = re.compile(r"^(?P<type>.*?)(?P<name>\w+)\[(?P<count>[^\]]*)\]$")
 
@@ -87,7 +87,7 @@ def parse_fields(text: str) -> dict[str, Field]:
 def parse_format(text: str) -> EventFormat:
     """The layout that a `format` file describes. Raises DecodeError when it is none."""
     name = re.search(r"^name: (\S+)", text, re.MULTILINE)
-    number = re.search(r"^ID: (\d+)", text, re.MULTILINE)
+    number = re.search(r"^ID: (\d{1,9})$", text, re.MULTILINE)
     fields = parse_fields(text)
     if name is None or number is None or "common_pid" not in fields:
         raise DecodeError(f"not an event format: {text[:60]!r}")

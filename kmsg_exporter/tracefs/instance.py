@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _OPTIONS = (
     ("pause-on-trace", "0"),
     ("disable_on_free", "0"),
 )
+_STAT = re.compile(r"^([^:\n]+): +(\d{1,20})$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,7 @@ class BufferStats:
 
 def parse_stats(text: str) -> BufferStats:
     """What a `per_cpu/cpuN/stats` file says."""
-    values = {}
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        if value.strip().isdigit():
-            values[key.strip()] = int(value)
+    values = {key: int(value) for key, value in _STAT.findall(text)}
     return BufferStats(
         values.get("entries", 0),
         values.get("overrun", 0),

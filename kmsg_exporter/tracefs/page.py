@@ -15,7 +15,7 @@ _PADDING = 29
 _TIME_EXTEND = 30
 _TIME_STAMP = 31
 _TIME_BITS = 27
-_ABSOLUTE_BITS = 59  # an absolute time stamp keeps the five topmost bits of the one before it
+_ABSOLUTE = 1 << 59  # an absolute time stamp keeps the five topmost bits of the one before it
 
 _COMMIT_SIZE = (1 << 27) - 1
 _MISSED_STORED = 1 << 30
@@ -89,8 +89,9 @@ def _records(raw: bytes, at: int, end: int, now: int) -> Iterator[tuple[int, byt
                 at += 4
                 continue
             if kind == _TIME_STAMP:
-                stamp = (word << _TIME_BITS) + delta
-                now = (now >> _ABSOLUTE_BITS << _ABSOLUTE_BITS) | (stamp & ((1 << _ABSOLUTE_BITS) - 1))
+                before, now = now, now & -_ABSOLUTE | (word << _TIME_BITS) + delta
+                if before >= _ABSOLUTE and now < before:  # its lower bits have gone round since (rb_fix_abs_ts)
+                    now += _ABSOLUTE
                 at += 4
                 continue
             if kind == _PADDING:  # a discarded record: its length does not count its header

@@ -1,0 +1,46 @@
+"""Fixtures on a real kernel, a guest's or this machine's. KMSG_BACKEND names the backend under test."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from support import Agent, running
+
+BACKEND = os.environ.get("KMSG_BACKEND", "tracepoint")
+IN_GUEST = "KMSG_GUEST" in os.environ
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "backends(*names): only with these backends")
+    config.addinivalue_line("markers", "guest: only in a booted guest, where it may disturb the whole machine")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this backend or machine can't show: that is no skip, the table in the README says so."""
+    fits, left = [], []
+    for item in items:
+        marker = item.get_closest_marker("backends")
+        right_backend = marker is None or BACKEND in marker.args
+        right_place = IN_GUEST or item.get_closest_marker("guest") is None
+        (fits if right_backend and right_place else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = fits
+
+
+@pytest.fixture(scope="session")
+def backend() -> str:
+    return BACKEND
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory, backend: str) -> Iterator[Agent]:
+    """One agent with the embedded collector, for all tests of a module."""
+    with running(tmp_path_factory.mktemp("agent"), backend, "--collector.embedded") as one:
+        yield one

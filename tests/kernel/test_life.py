@@ -1,0 +1,230 @@
+"""The agent comes and goes without a trace, alone on its node, and bears with whoever traces beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import INSTANCES, TRACEFS, Agent, environment, eventually, ours_in_tracefs, printk, running
+
+DMESG = os.path.realpath(shutil.which("dmesg") or "dmesg")
+TRACES = pytest.mark.backends("kprobe", "tracepoint", "function")
+STRANGER = "p:stranger/log_read vfs_read"
+
+
+def command(agent: Agent, *words: str) -> subprocess.CompletedProcess[str]:
+    """Another kmsg-exporter command with the same directories."""
+    flags = [f"--state-directory={agent.directory}/state", f"--runtime-directory={agent.directory}/run"]
+    return subprocess.run(
+        [sys.executable, "-m", "kmsg_exporter", *words, *flags],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_in_tracefs_after_a_signal(tmp_path: Path, backend: str, number: int) -> None:
+    with running(tmp_path, backend) as agent:
+        assert bool(ours_in_tracefs()) == (backend != "state")
+        assert agent.stop(number) == 0
+    assert ours_in_tracefs() == []
+
+
+def test_a_second_agent_refuses_to_start_and_names_the_first(tmp_path: Path, backend: str) -> None:
+    with running(tmp_path / "first", backend) as first:
+        second = Agent(first.directory, backend)
+        refused = subprocess.run(
+            [*second.command(), f"--state-directory={tmp_path}/second"],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=environment(),
+        )
+        second.close()
+        assert refused.returncode == 1
+        assert f"another kmsg-exporter (pid {first.pid}) runs on this node" in refused.stderr
+        assert first.is_ready()
+
+
+@TRACES
+def test_all_buffers_together_stay_within_the_budget(tmp_path: Path, backend: str) -> None:
+    with running(tmp_path, backend, "--trace.budget-mib=2"):
+        sizes = [int((TRACEFS / "instances" / name / "buffer_total_size_kb").read_text()) for name in INSTANCES]
+        assert 0 < sum(sizes) <= 2048
+
+
+@TRACES
+def test_what_was_cleared_while_the_agent_was_dead_is_counted_named_and_sent(tmp_path: Path, backend: str) -> None:
+    with running(tmp_path, backend) as agent:
+        printk("before the kill")
+        known = len(agent.events())
+        agent.stop(signal.SIGKILL)
+        assert set(INSTANCES) <= set(ours_in_tracefs())
+        for number in range(5):
+            printk(f"while it was away {number}")
+            subprocess.run([DMESG, "-C"], check=True)
+        agent.start()
+        eventually(lambda: len(agent.events()) > known)
+        if backend == "function":  # it can't tell a clear from other calls, but here one program called
+            assert agent.count("kmsg_unattributed_clears_total") == 1
+        else:
+            labels = {"comm": "dmesg", "exe": DMESG, "action": "clear"}
+            assert agent.count("kmsg_clears_total", **labels) == 5
+        events = agent.events()[known:]
+        assert sum(event["kmsg.hidden.records"] for event in events) >= 5
+        assert len({event["log.record.uid"] for event in agent.events()}) == known + len(events)
+    assert ours_in_tracefs() == []
+
+
+@TRACES
+def test_cleanup_removes_what_a_killed_agent_left_and_nothing_else(tmp_path: Path, backend: str) -> None:
+    strange = TRACEFS / "instances" / "stranger"
+    strange.mkdir()
+    probes = TRACEFS / "kprobe_events"
+    if probes.exists():
+        with probes.open("a") as file:
+            file.write(f"{STRANGER}\n")
+    try:
+        with running(tmp_path, backend) as agent:
+            busy = command(agent, "cleanup")
+            assert (busy.returncode, f"(pid {agent.pid})" in busy.stderr) == (1, True)
+            agent.stop(signal.SIGKILL)
+            assert ours_in_tracefs()
+            done = command(agent, "cleanup")
+            assert done.returncode == 0
+            assert "removed instance kmsg_exporter\n" in done.stdout
+            assert ours_in_tracefs() == []
+            assert command(agent, "cleanup").stdout == "nothing of ours is in tracefs\n"
+        assert strange.is_dir()
+        assert not probes.exists() or STRANGER in probes.read_text()
+    finally:
+        strange.rmdir()
+        if probes.exists():
+            with probes.open("a") as file:
+                file.write("-:stranger/log_read\n")
+
+
+@pytest.mark.backends("kprobe", "tracepoint")
+def test_options_that_others_set_change_nothing_of_what_is_read(tmp_path: Path, backend: str) -> None:
+    """An instance starts with the top level's options: a stack trace behind each record, another clock."""
+    options = [TRACEFS / "options" / name for name in ("stacktrace", "record-tgid", "event-fork")]
+    before = [path.read_text() for path in options]
+    clock = TRACEFS / "trace_clock"
+    for path in options:
+        path.write_text("1")
+    clock.write_text("global")
+    try:
+        with running(tmp_path, backend) as agent:
+            printk("with other options")
+            subprocess.run([DMESG, "-C"], check=True)
+            eventually(lambda: agent.value("kmsg_clears_total", comm="dmesg", exe=DMESG) == 1)
+            assert agent.value("kmsg_exporter_trace_lost_events_total") == 0
+            assert [path.read_text() for path in options] == ["1\n"] * 3
+            assert "[global]" in clock.read_text()
+    finally:
+        for path, text in zip(options, before, strict=True):
+            path.write_text(text.strip())
+        clock.write_text("local")
+
+
+@TRACES
+def test_what_somebody_took_away_is_shown_and_attached_again(tmp_path: Path, backend: str) -> None:
+    with running(tmp_path, backend) as agent:
+        instance = TRACEFS / "instances" / "kmsg_exporter"
+        if backend == "function":
+            (instance / "current_tracer").write_text("nop")
+        else:
+            (instance / "events" / "enable").write_text("0")
+        eventually(lambda: agent.value("kmsg_exporter_probe_attached") == agent.count("kmsg_exporter_probe_attached"))
+        eventually(lambda: "attaching it again" in agent.log())
+        eventually(agent.is_ready)
+        printk("after it was attached again")
+        subprocess.run([DMESG, "-C"], check=True)
+        if backend != "function":
+            eventually(lambda: agent.value("kmsg_clears_total", comm="dmesg", exe=DMESG) == 1)
+
+
+@pytest.mark.backends("function")
+def test_only_the_functions_asked_for_are_patched(tmp_path: Path, backend: str) -> None:
+    def patched() -> set[str]:
+        return {line.split()[0] for line in (TRACEFS / "enabled_functions").read_text().splitlines()}
+
+    before = patched()
+    with running(tmp_path, backend):
+        ours = {
+            *("devkmsg_open", "devkmsg_read", "devkmsg_release", "devkmsg_write"),
+            *("kmsg_open", "kmsg_read", "kmsg_release"),
+        }
+        added = patched() - before
+        assert ours <= added
+        assert {name for name in added - ours if not name.endswith("sys_syslog")} == set()
+    assert patched() == before
+
+
+@pytest.mark.backends("function")
+@pytest.mark.guest
+def test_two_callers_in_one_window_name_nobody(tmp_path: Path, backend: str) -> None:
+    with running(tmp_path, backend) as agent:
+        printk("who of the two")
+        os.kill(agent.pid, signal.SIGSTOP)
+        try:
+            subprocess.run([DMESG, "-C"], check=True)
+            subprocess.run([DMESG, "-n", "4"], check=True)
+        finally:
+            os.kill(agent.pid, signal.SIGCONT)
+        eventually(lambda: agent.value("kmsg_unattributed_clears_total") == 1)
+        assert agent.value("kmsg_clears_total") is None
+
+
+def test_doctor_says_what_this_node_accepts(tmp_path: Path, backend: str) -> None:
+    with running(tmp_path, backend) as agent:
+        agent.stop()
+        answer = command(agent, "doctor", "--json")
+    found = json.loads(answer.stdout)
+    best = "kprobe" if (TRACEFS / "kprobe_events").exists() else "tracepoint"
+    assert (answer.returncode, found["backend"], found["exit_code"]) == (0, best, 0)
+    assert {check["name"]: check["verdict"] for check in found["checks"]}["tracefs"] == "ok"
+    assert ours_in_tracefs() == []
+
+
+@pytest.mark.backends("kprobe", "tracepoint")
+def test_without_dev_kmsg_the_lost_lines_come_from_the_flight_recorder(tmp_path: Path, backend: str) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "null").symlink_to("/dev/null")
+    printk("visible before the agent started")
+    with running(tmp_path / "agent", backend, f"--path.dev={tmp_path}/dev") as agent:
+        printk("printed while it ran")
+        subprocess.run([DMESG, "-C"], check=True)
+        eventually(lambda: agent.value("kmsg_emptied_total") == 1)
+        event = eventually(agent.events)[0]
+        sample = [line.rpartition("] ")[2] for line in event["kmsg.hidden.sample"]]
+        assert "visible before the agent started" in sample
+        assert event["kmsg.process.comm"] == "dmesg"
+        assert agent.value("kmsg_hidden_records") is None
+        assert agent.value("kmsg_empty") == 1
+        # on 5.10 the event is for records that reach a console only
+        reaches = "printed while it ran" in sample
+        assert reaches or os.uname().release.startswith("5.10")
+
+
+@pytest.mark.guest
+def test_without_root_it_says_what_it_needs(tmp_path: Path) -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "kmsg_exporter", "run", f"--state-directory={tmp_path}"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        user=65534,
+    )
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 2
+    assert "needs root" in refused.stderr
