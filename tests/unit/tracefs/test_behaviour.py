@@ -1,4 +1,4 @@
-"""What tracefs does when it is asked: the same tests hold for the fake and for a kernel, so they use no trick of either."""
+"""What tracefs does when it is asked: held to the fake and to a kernel alike, so without tricks of either."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def marks(instance: Instance) -> list[tuple[int, bytes]]:
 
 
 def test_missing_file_is_a_missing_feature(tracefs: Tracefs) -> None:
-    with pytest.raises(FeatureUnavailable, match="this kernel has no .*/nosuch_file"):
+    with pytest.raises(FeatureUnavailable, match=r"this kernel has no .*/nosuch_file"):
         tracefs.read("nosuch_file")
-    with pytest.raises(FeatureUnavailable, match="no .*/nosuch_file for 'x'"):
+    with pytest.raises(FeatureUnavailable, match=r"no .*/nosuch_file for 'x'"):
         tracefs.write("nosuch_file", "x")
     assert not tracefs.exists("nosuch_file")
     assert tracefs.names("nosuch_folder") == []
