@@ -215,7 +215,7 @@ def _read_result(path: Path, out: Path | None) -> Finished | None:
 
 def _post_mortem(name: str, ended: str, errors: Path, console: Path) -> str:
     said = errors.read_text(errors="replace")
-    tail = console.read_text(errors="replace").replace("\r", "").splitlines()[-30:] if console.exists() else []
+    tail = console.read_text(errors="replace").replace("\r", "").splitlines()[-60:] if console.exists() else []
     return "\n".join([f"guest {name}: its command never got to the end: {ended}", *said.splitlines(), *tail])
 
 

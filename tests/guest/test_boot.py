@@ -58,7 +58,7 @@ def test_tracefs_is_empty_under_confidentiality_lockdown() -> None:
 
 
 def test_output_status_and_files_come_back(tmp_path: Path) -> None:
-    script = """printf out; printf err >&2; sleep 1000 &
+    script = """printf out; printf err >&2; test -t 1 && printf terminal; sleep 1000 &
         mkdir /out/sub; head -c 70001 /dev/zero > /out/sub/zeros; ln -s zeros /out/sub/link; exit 7"""
     finished = boot("6.1", "--out", str(tmp_path / "out"), script=script)
 
@@ -96,9 +96,8 @@ def test_copied_files_are_there_and_python_is_compiled_for_its_place(tmp_path: P
 
 
 def test_a_panic_is_status_125_with_the_end_of_the_console() -> None:
-    finished = boot("6.1", script="echo before; echo c > /proc/sysrq-trigger; echo after")
+    finished = boot("6.1", script="echo c > /proc/sysrq-trigger")
 
-    assert finished.stdout == "before\n"
     assert finished.stderr.startswith("boot.py: guest 6.1: its command never got to the end")
     assert "sysrq_handle_crash" in finished.stderr
     assert finished.returncode == 125
