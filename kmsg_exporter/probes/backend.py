@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Protocol
 
@@ -19,6 +19,7 @@ URGENT = "kmsg_exporter"
 BULK = "kmsg_exporter_bulk"
 RECORDER = "kmsg_exporter_recorder"
 INSTANCES = (URGENT, BULK, RECORDER)
+_MAX_READINGS = 16
 
 
 class Backend(Protocol):
@@ -51,12 +52,17 @@ class Backend(Protocol):
         """Take away everything that was made, unless it is to `keep` recording."""
 
 
+def _boot_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 class RecordReader:
     """Reads instances' pages into calls. `decoders` maps a record's type to what makes a step of it."""
 
-    def __init__(self, urgent: Instance, bulk: Instance) -> None:
+    def __init__(self, urgent: Instance, bulk: Instance, *, boot_ns: Callable[[], int] = _boot_ns) -> None:
         self._urgent = urgent
         self._bulk = bulk
+        self._boot_ns = boot_ns
         self.decoders: dict[int, Decoder] = {}
         self.seen: dict[int, int] = {}
         self._pairing = Pairing()
@@ -68,15 +74,17 @@ class RecordReader:
 
     def drain(self, *, bulk: bool) -> list[Access]:
         """See Backend.drain."""
-        steps = self._steps(self._urgent)
-        done, early = self._pairing.feed(sorted(steps, key=_by_time), final=False)
-        if early:
-            # the entry of such a call lies on a CPU that was read before: read all of them once more
-            again = [*early, *self._steps(self._urgent)]
-            done += self._pairing.feed(sorted(again, key=_by_time), final=True)[0]
+        steps: list[Step] = []
+        for _ in range(_MAX_READINGS):
+            begun_ns = self._boot_ns()
+            steps += self._steps(self._urgent)
+            # what is newer may follow on something that lies on a CPU that was read before: read all of them again
+            if all(step.time_ns <= begun_ns for step in steps):
+                break
+        done = self._pairing.feed(sorted(steps, key=_by_time))
         if bulk:
-            done += self._pairing.feed(sorted(self._steps(self._bulk), key=_by_time), final=True)[0]
-        done += self._pairing.overdue_clears(time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+            done += self._pairing.feed(sorted(self._steps(self._bulk), key=_by_time))
+        done += self._pairing.overdue_clears(self._boot_ns())
         return sorted(done, key=lambda access: access.time_ns)
 
     def clear_pending(self) -> bool:

@@ -42,14 +42,9 @@ class Pairing:
     def __init__(self) -> None:
         self._pending: dict[tuple[int, str], Step] = {}
 
-    def feed(self, steps: Iterable[Step], *, final: bool) -> tuple[list[Access], list[Step]]:
-        """(finished calls, returns without an entry) of `steps` in order of time.
-
-        With `final` a return without an entry is given up; otherwise it is handed back, to be fed again when the
-        buffers of the other CPUs have been read once more: its entry was recorded before it, so it must be there.
-        """
-        done: list[Access] = []
-        early: list[Step] = []
+    def feed(self, steps: Iterable[Step]) -> list[Access]:
+        """The calls that `steps`, in order of time, finish. A return without an entry is given up: it was lost."""
+        done = []
         for step in steps:
             key = (step.tid, step.call)
             if step.phase == "whole":
@@ -58,9 +53,7 @@ class Pairing:
                 self._begin(key, step)
             elif (begun := self._pending.pop(key, None)) is not None:
                 done.append(begun.access(step.result))
-            elif not final:
-                early.append(step)
-        return done, early
+        return done
 
     def clear_pending(self) -> bool:
         """Whether a clear has begun and not yet returned."""
