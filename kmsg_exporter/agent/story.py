@@ -32,6 +32,10 @@ class Storyteller:
         self._redact = tuple(redact)
         self._told_until_ns = started_ns
 
+    def use(self, recorder: FlightRecorder | None) -> None:
+        """Take printed lines from another flight recorder from now on."""
+        self._recorder = recorder
+
     def tell(
         self,
         settlement: Settlement,

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 _HEALTH_SECONDS = 5.0
-_REFRESH_SECONDS = 0.1  # scrapes closer to each other than this share what the first one found
+_REFRESH_SECONDS = 0.1  # scrapes closer to each other than this share what is costly to find out
 _CALM_SECONDS = 0.002
 _STORM_PAUSE_SECONDS = 0.01
 _SCAN_SECONDS = 0.005
@@ -93,7 +93,7 @@ class Watch:
 
     def refresh(self, timeout_seconds: float = 0.1) -> None:
         """Have `observation` and the totals brought up to date, by the loop's own thread; for a scrape."""
-        if time.monotonic() - self._refreshed < _REFRESH_SECONDS or self._stop.is_set():
+        if self._stop.is_set():
             return
         with self._served:
             self._wanted += 1
@@ -109,8 +109,9 @@ class Watch:
         while not self._stop.is_set():
             wait = max(0.0, self._next_tick - time.monotonic())
             ready = {fd for fd, _ in poll.poll(wait * 1000)}
-            full = self._is_due() or self._wake in ready
-            if self._wake in ready:
+            asked = self._wake in ready
+            full = self._is_due() or (asked and time.monotonic() - self._refreshed > _REFRESH_SECONDS)
+            if asked:
                 os.eventfd_read(self._wake)
             elif not full and time.monotonic() - before < _CALM_SECONDS:
                 self._stop.wait(_STORM_PAUSE_SECONDS)  # a storm: take many records at once
@@ -144,9 +145,9 @@ class Watch:
             self._observe()
             self._next_tick = time.monotonic() + TICK_SECONDS
             self._refreshed = time.monotonic()
-            with self._served:
-                self._done = wanted
-                self._served.notify_all()
+        with self._served:
+            self._done = wanted
+            self._served.notify_all()
 
     def _guarded_round(self, *, full: bool) -> None:
         try:
@@ -230,11 +231,15 @@ class Watch:
         if self._intact:
             _log.error("somebody took away what the %s backend had attached; attaching it again", self._backend.name)
         self._intact = False
+        self.observation = replace(self.observation, ready=False, probes=self._backend.probes())
         self._lost_before += self._backend.lost_events()
         fresh = self._reattach()
         if fresh is None:
             return False
         self._backend, self._recorder = fresh
         self._resolver.use(self._recorder)
+        if self._teller is not None:
+            self._teller.use(self._recorder)
         self._intact = True
+        _log.info("the %s backend is attached again", self._backend.name)
         return True

@@ -61,14 +61,14 @@ def attach(wanted: str, where: Where) -> Attached:
     if wanted == "state":
         return Attached(StateBackend())
     refused: dict[str, str] = {}
-    try:
-        tracefs = open_tracefs(where.tracefs, proc=where.proc)
-    except TracefsError as exc:
-        if wanted != "auto":
-            raise
-        return Attached(StateBackend(), refused=dict.fromkeys(BACKENDS[:-1], str(exc)))
     with ExitStack() as undo:
-        urgent, bulk, recorder = _instances(tracefs, where.budget_bytes, undo)
+        try:
+            tracefs = open_tracefs(where.tracefs, proc=where.proc)
+            urgent, bulk, recorder = _instances(tracefs, where.budget_bytes, undo)
+        except (TracefsError, DecodeError) as exc:
+            if wanted != "auto":
+                raise
+            return Attached(StateBackend(), refused=dict.fromkeys(BACKENDS[:-1], str(exc)))
         for name in BACKENDS[:-1] if wanted == "auto" else (wanted,):
             if _left_by(tracefs) not in (name, None):
                 _silence(tracefs)

@@ -195,10 +195,13 @@ class Resolver:
             above = self._parent(pid, when)
             if above is None or above[0] == 0:
                 break
+            fork = self._life(pid, when).fork
             pid, when = above
             first = first or pid
             image = self._image_of(pid, when, _MAX_FORKS)
-            chain.append(Process(pid, image.comm, image.exe, image.derived))
+            # a child begins with its parent's name, which may be all that is left of the parent
+            inherited = fork.comm if fork is not None and not fork.sibling else ""
+            chain.append(Process(pid, image.comm or inherited, image.exe, image.derived))
         return tuple(chain), first
 
     def _parent(self, pid: int, time_ns: int) -> tuple[int, int] | None:

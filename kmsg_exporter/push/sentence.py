@@ -33,7 +33,7 @@ def who(actor: Actor | None) -> str:
 
 def _behind(actor: Actor) -> list[str]:
     """The comms above the actor from its origin on, without repetitions and without init, which is above everyone."""
-    comms = [process.comm for process in actor.ancestors if process.pid > 1]
+    comms = [process.comm or f"pid {process.pid}" for process in actor.ancestors if process.pid > 1]
     if actor.origin in comms:
         comms = comms[comms.index(actor.origin) :]
     elif actor.origin:

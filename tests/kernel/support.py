@@ -272,6 +272,15 @@ def running(directory: Path, backend: str, *flags: str) -> Iterator[Agent]:
         agent.close()
 
 
+def kprobe_command(command: str) -> None:
+    """Append one command to kprobe_events: a plain append seeks first, and the file refuses that."""
+    fd = os.open(TRACEFS / "kprobe_events", os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(fd, f"{command}\n".encode())
+    finally:
+        os.close(fd)
+
+
 def ours_in_tracefs() -> list[str]:
     """Everything of ours that is in tracefs now."""
     found = [name for name in os.listdir(TRACEFS / "instances") if name.startswith("kmsg_exporter")]

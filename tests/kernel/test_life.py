@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import INSTANCES, TRACEFS, Agent, environment, eventually, ours_in_tracefs, printk, running
+from support import INSTANCES, TRACEFS, Agent, environment, eventually, kprobe_command, ours_in_tracefs, printk, running
 
 DMESG = os.path.realpath(shutil.which("dmesg") or "dmesg")
 TRACES = pytest.mark.backends("kprobe", "tracepoint", "function")
@@ -90,8 +90,7 @@ def test_cleanup_removes_what_a_killed_agent_left_and_nothing_else(tmp_path: Pat
     strange.mkdir()
     probes = TRACEFS / "kprobe_events"
     if probes.exists():
-        with probes.open("a") as file:
-            file.write(f"{STRANGER}\n")
+        kprobe_command(STRANGER)
     try:
         with running(tmp_path, backend) as agent:
             busy = command(agent, "cleanup")
@@ -108,8 +107,7 @@ def test_cleanup_removes_what_a_killed_agent_left_and_nothing_else(tmp_path: Pat
     finally:
         strange.rmdir()
         if probes.exists():
-            with probes.open("a") as file:
-                file.write("-:stranger/log_read\n")
+            kprobe_command("-:stranger/log_read")
 
 
 @pytest.mark.backends("kprobe", "tracepoint")
@@ -143,9 +141,11 @@ def test_what_somebody_took_away_is_shown_and_attached_again(tmp_path: Path, bac
             (instance / "current_tracer").write_text("nop")
         else:
             (instance / "events" / "enable").write_text("0")
-        eventually(lambda: agent.value("kmsg_exporter_probe_attached") == agent.count("kmsg_exporter_probe_attached"))
         eventually(lambda: "attaching it again" in agent.log())
+        eventually(lambda: "is attached again" in agent.log())
         eventually(agent.is_ready)
+        probes = [value for _, value in agent.samples("kmsg_exporter_probe_attached")]
+        assert probes == [1.0] * len(probes)
         printk("after it was attached again")
         subprocess.run([DMESG, "-C"], check=True)
         if backend != "function":

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Runs in a booted guest: in_guest.sh BACKEND... tests each backend on this kernel; "lockdown" tests what is left under it.
+set -u
+export KMSG_GUEST=1 PYTHONPATH=/opt/kmsg-exporter
+cd /opt/kmsg-exporter || exit 1
+status=0
+echo "# kernel $(uname -r) $(uname -m)"
+for backend; do
+  if [ "$backend" = lockdown ]; then
+    mode=$(sed -n 's/.*\[\(.*\)\].*/\1/p' /sys/kernel/security/lockdown)
+    what="tests/kernel/test_lockdown.py"
+  else
+    mode=none
+    what="tests/kernel --ignore=tests/kernel/test_lockdown.py"
+  fi
+  echo "# backend $backend, lockdown $mode"
+  KMSG_BACKEND=$backend KMSG_LOCKDOWN=$mode python3 -m pytest -c tests/kernel/pytest.ini -p no:cacheprovider -q $what || status=1
+done
+exit $status
