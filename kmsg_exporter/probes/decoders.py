@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kmsg_exporter.errors import DecodeError
 from kmsg_exporter.model import SYSLOG_ACTIONS, Interface, Operation
 from kmsg_exporter.probes.pairing import Step
 from kmsg_exporter.tracefs.format import EventFormat
@@ -45,6 +46,8 @@ def raw_syslog_enter(call: str) -> Binder:
 
         def decode(time_ns: int, record: bytes) -> Step:
             values = record[args.offset : args.offset + 24]
+            if len(values) < 24:
+                raise DecodeError(f"a record of {len(record)} bytes has no three arguments at byte {args.offset}")
             action, length = int.from_bytes(values[:4], "little"), int.from_bytes(values[16:20], "little")
             return Step(
                 time_ns,

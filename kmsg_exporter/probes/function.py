@@ -74,7 +74,7 @@ class FunctionBackend:
         for instance, functions in ((self._urgent, urgent), (self._bulk, bulk)):
             instance.set("set_ftrace_notrace_pid", str(self._own_tid))
             for number, name in enumerate(functions):
-                self._tracefs.write(f"{instance.path}/set_ftrace_filter", name, truncate=number == 0)
+                self._tracefs.write(f"{instance.path}/set_ftrace_filter", f"{name}\n", truncate=number == 0)
             instance.set("current_tracer", "function")
         if strangers := self._patched() - before - set(self._functions):
             for instance in (self._urgent, self._bulk):

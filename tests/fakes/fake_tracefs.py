@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import os
 import re
 import sys
@@ -189,6 +190,7 @@ class _Array:
         self.functions: list[str] = []
         self.notrace_pids: list[int] = []
         self.enabled: set[str] = set()
+        self.ever_enabled: set[str] = set()
         self.filters: dict[str, tuple[str, Predicate]] = {}
         self.errors: list[str] = []
 
@@ -347,7 +349,7 @@ class FakeTracefs(Tracefs):
         self, action: int, *, tid: int, comm: bytes = b"", length: int = 0, ret: int | None = 0, compat: bool = False
     ) -> None:
         """A call of syslog(2); with `ret` None it has not come back yet. `compat` is the 32-bit ABI."""
-        symbol = next(name for name in self.kernel.symbols if name.endswith("ys_syslog"))
+        symbol = next(name for name in self.kernel.symbols if name.lower().endswith("sys_syslog"))
         arguments = b"".join(value.to_bytes(8, "little") for value in (action, 0, length, 0, 0, 0))
         if compat and self.kernel.machine == "x86_64":
             symbol = "__ia32_sys_syslog"
@@ -531,6 +533,7 @@ class FakeTracefs(Tracefs):
         match text.strip():
             case "1":
                 array.enabled |= events
+                array.ever_enabled |= events
             case "0":
                 array.enabled -= events
             case _:
@@ -572,7 +575,9 @@ class FakeTracefs(Tracefs):
             self._top.errors.append(_error("trace_kprobe", str(exc), line))
             raise OSError(exc.number, "") from exc
         self._probes[probe.event] = probe
-        self._numbers[probe.event] = 2000 + len(self._numbers)
+        # the newest kernels give a number again at once, older ones after 65535
+        taken = {self._numbers[event] for event in self._probes if event != probe.event}
+        self._numbers[probe.event] = next(number for number in itertools.count(2000) if number not in taken)
         self._hits[probe.event] = [0, 0]
 
     def _check_idle(self, event: str) -> None:
@@ -583,6 +588,9 @@ class FakeTracefs(Tracefs):
         del self._probes[event], self._hits[event]
         for array in self._arrays():
             array.filters.pop(event, None)
+            if event in array.ever_enabled:  # its records could be taken for those of the next event of this number
+                array.ever_enabled.discard(event)
+                array.reset()
 
     def _list_probes(self) -> str:
         return "".join(f"{probe.text}\n" for probe in self._probes.values())

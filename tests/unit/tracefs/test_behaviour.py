@@ -134,6 +134,20 @@ def test_kprobe_that_is_enabled_cannot_be_removed(kprobes: Tracefs) -> None:
         assert not kprobes.exists(f"{instance.path}/events/{GROUP}")
 
 
+def test_removing_a_kprobe_that_was_enabled_empties_the_buffers_it_was_enabled_in(kprobes: Tracefs) -> None:
+    dynevent.define(kprobes, OPEN)
+    dynevent.define(kprobes, READ)
+    with instance_of(kprobes) as instance:
+        instance.enable(f"{GROUP}/kb_open")
+        mark(instance, "before")
+        kprobes.write("kprobe_events", f"-:{GROUP}/kb_read\n")
+        instance.disable(f"{GROUP}/kb_open")
+        assert [text for _time, text in marks(instance)] == [b"before"]
+        mark(instance, "again")
+        dynevent.undefine(kprobes, GROUP)
+        assert marks(instance) == []
+
+
 def test_kprobe_formats_place_the_fetchargs_one_after_the_other(kprobes: Tracefs) -> None:
     dynevent.define(kprobes, OPEN)
     dynevent.define(kprobes, READ)
