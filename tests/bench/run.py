@@ -14,7 +14,7 @@ from kmsg_bench import cost, idle, latency, machine, start
 from kmsg_bench.child import BenchError
 from kmsg_bench.programs import Caller, Clearer, compile_programs
 from kmsg_bench.report import Results, render, write
-from kmsg_bench.service import agent, collector
+from kmsg_bench.service import agent, collector, settle
 from kmsg_bench.store import Store
 
 _HERE = Path(__file__).parent
@@ -44,6 +44,7 @@ def _measure(options: argparse.Namespace) -> Results:
     facts = machine.facts(proc)
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kmsg-bench-")))
+        machine.byte_compile(directory / "pycache")
         compile_programs(_HERE / "programs", directory)
         stack.enter_context(machine.unlimited_log(proc))
         receiver = stack.enter_context(collector(directory))
@@ -51,10 +52,11 @@ def _measure(options: argparse.Namespace) -> Results:
         clearer = Clearer(directory)
 
         _say("an agent that has nothing to do")
-        with agent(_made(directory / "idle"), push_to=receiver.port) as idling:
+        settle(_made(directory / "idle"), push_to=receiver.port)
+        with agent(directory / "idle", push_to=receiver.port) as idling:
             at_rest = idle.measure(idling, store, directory, clearer, seconds=options.idle_seconds, dev=dev)
         _say("from exec to ready")
-        starts = start.measure(_made(directory / "start"), starts=options.starts, push_to=receiver.port)
+        starts = start.measure(directory / "idle", starts=options.starts, push_to=receiver.port)
         _say("from a clear to where it is seen")
         with agent(_made(directory / "latency"), push_to=receiver.port) as watching:
             latencies = latency.measure(watching, store, clearer, clears=options.clears, dev=dev)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,11 +21,8 @@ class BenchError(Exception):
 class Child:
     """Runs from `start` until it is left; its output goes to `log`. Stopped by SIGINT, killed if that is not enough."""
 
-    def __init__(
-        self, command: Sequence[str | Path], log: Path, *, environ: Mapping[str, str] | None = None, proc: Path = _PROC
-    ) -> None:
+    def __init__(self, command: Sequence[str | Path], log: Path, *, proc: Path = _PROC) -> None:
         self._command = [str(word) for word in command]
-        self._environ = environ
         self._log = log
         self._proc = proc
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,9 +38,7 @@ class Child:
 
     def start(self) -> None:
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environ
-            )
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def stop(self) -> None:
         if self._process is None:

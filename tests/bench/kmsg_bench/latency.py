@@ -19,7 +19,7 @@ from kmsg_bench.programs import CLEAR, Clearer
 from kmsg_bench.service import Service
 from kmsg_bench.store import Store
 
-_COUNTER = re.compile(rf'^kmsg_clears_total{{comm="{CLEAR}",[^\n]*}} (\d+)', re.MULTILINE)
+_COUNTER = re.compile(rf'^kmsg_clears_total{{[^\n]*comm="{CLEAR}",[^\n]*}} (\d+)', re.MULTILINE)
 _SEEN_SECONDS = 5.0
 _APART_SECONDS = (0.005, 0.03)
 _STORE_PAUSE_SECONDS = 0.0001

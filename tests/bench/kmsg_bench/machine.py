@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +14,14 @@ from kmsg_bench.child import BenchError
 from kmsg_exporter.errors import AlreadyRunning
 from kmsg_exporter.tracefs.lock import hold
 
+# also what is imported late
+_MODULES = (
+    "kmsg_exporter.cli",
+    "kmsg_exporter.agent.agent",
+    "kmsg_exporter.collector.server",
+    "requests",
+    "tenacity",
+)
 LINE = b"<7>kmsg-exporter bench: a line to clear\n"
 
 
@@ -40,6 +50,13 @@ def unlimited_log(proc: Path) -> Iterator[None]:
         yield
     finally:
         path.write_text(before)
+
+
+def byte_compile(directory: Path, environ: MutableMapping[str, str] = os.environ) -> None:
+    """Have every later Python find its modules byte-compiled below `directory`, as they are where pip has put them."""
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    environ["PYTHONPYCACHEPREFIX"] = str(directory)
+    subprocess.run([sys.executable, "-c", f"import {', '.join(_MODULES)}"], check=True)
 
 
 def facts(proc: Path) -> str:

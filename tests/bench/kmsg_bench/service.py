@@ -71,6 +71,12 @@ def agent(directory: Path, *flags: str | Path, push_to: int | None = None) -> Se
     return Service(command, directory / "agent.log", port=port)
 
 
+def settle(directory: Path, *, push_to: int) -> None:
+    """Let an agent send what happened to the log before there was one: the next agent here has nothing to tell."""
+    with agent(directory, push_to=push_to) as first:
+        until(lambda: first.metric("kmsg_exporter_push_queue_events") == 0, "the push", _READY_SECONDS, 0.05)
+
+
 def collector(directory: Path) -> Service:
     """The collector that comes with the project, not yet started."""
     port = _free_port()
