@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from kmsg_exporter.errors import DecodeError, RingUnavailable
@@ -19,18 +20,18 @@ _MAX_TRIES = 16
 class DevKmsg:
     """Looks at the log through `path`. `buffer_bytes` tells the ring's size, None where it can't.
 
-    Two descriptors: one that seeks, one that follows the log to its end to know the newest sequence number.
+    Three descriptors: one that seeks, one that follows the log to its end to know the newest sequence number, and one
+    that stands where the last emptying ended: the next one's records are found without reading the ring from its start.
     """
 
     def __init__(self, path: Path, *, buffer_bytes: Callable[[], int | None]) -> None:
         self._path = path
         self._buffer_bytes = buffer_bytes
-        self._seeker = _open(path)
-        try:
-            self._follower = _open(path)
-        except RingUnavailable:
-            os.close(self._seeker)
-            raise
+        with ExitStack() as stack:
+            self._seeker, self._follower, self._teller = (_opened(path, stack) for _ in range(3))
+            self._descriptors = stack.pop_all()
+        self._ahead: bytes | None = None  # read by the teller, and not yet hidden
+        self._told_seq = 0
         self._next_seq = 0
         self._visible_from: int | None = None
 
@@ -64,16 +65,20 @@ class DevKmsg:
         """Those of the records that `look` says were hidden which the ring still has, in log order."""
         if look.first_seq is None or look.end_seq is None:
             return ()
+        if look.first_seq < self._told_seq:
+            os.lseek(self._teller, 0, os.SEEK_SET)
+            self._ahead = None
+        self._told_seq = look.end_seq
         found = []
-        for raw in self._from_start():
-            try:
-                record = parse_record(raw)
-            except DecodeError:
-                continue
-            if record.seq is None or record.seq >= look.end_seq:
+        while (raw := self._ahead or _read(self._teller)) is not None:
+            self._ahead = raw
+            seq = parse_seq(raw)
+            if seq >= look.end_seq:
                 break
-            if record.seq >= look.first_seq:
-                found.append(record)
+            self._ahead = None
+            if seq >= look.first_seq:
+                with suppress(DecodeError):
+                    found.append(parse_record(raw))
         return tuple(found)
 
     def resume(self, visible_from: int) -> None:
@@ -81,8 +86,7 @@ class DevKmsg:
         self._visible_from = visible_from
 
     def close(self) -> None:
-        os.close(self._seeker)
-        os.close(self._follower)
+        self._descriptors.close()
 
     def _first_visible(self) -> int | None:
         """The first visible record's number; None when dmesg shows nothing, and then `_next_seq` is exact."""
@@ -106,10 +110,11 @@ class DevKmsg:
             count += 1
         return count
 
-    def _from_start(self) -> Iterator[bytes]:
-        os.lseek(self._seeker, 0, os.SEEK_SET)
-        while (raw := _read(self._seeker)) is not None:
-            yield raw
+
+def _opened(path: Path, stack: ExitStack) -> int:
+    fd = _open(path)
+    stack.callback(os.close, fd)
+    return fd
 
 
 def _open(path: Path) -> int:
