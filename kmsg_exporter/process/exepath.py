@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from kmsg_exporter.process.procfs import text
+
 _MAX_LINKS = 40  # as the kernel's MAXSYMLINKS
 _MAX_INTERPRETERS = 5  # as the kernel's limit in exec_binprm
 _HEAD = 256  # as the kernel's BINPRM_BUF_SIZE
@@ -18,18 +20,18 @@ def as_exe(filename: str, *, root: Path, working_directory: str | None) -> tuple
     False only where the path is taken as it was recorded. Nothing found at the path: it is returned as it is.
     """
     path = filename
-    if not path.startswith("/"):
-        if working_directory is None:
-            return filename, True
-        path = f"{working_directory}/{path}"
     for _ in range(_MAX_INTERPRETERS):
+        if not path.startswith("/"):  # an interpreter is relative to the working directory too, not to its script
+            if working_directory is None:
+                return path, True
+            path = f"{working_directory}/{path}"
         real = resolve(path, root=root)
         if real is None:
             return path, True
         interpreter = _interpreter(root / real.lstrip("/"))
         if interpreter is None:
-            return real, real != filename
-        path = interpreter if interpreter.startswith("/") else f"{os.path.dirname(real)}/{interpreter}"  # noqa: PTH120
+            return text(os.fsencode(real)), real != filename
+        path = interpreter
     return path, True
 
 
@@ -71,5 +73,5 @@ def _interpreter(path: Path) -> str | None:
         return None
     if not head.startswith(b"#!"):
         return None
-    words = head[2:].split(b"\n", 1)[0].split()
-    return words[0].decode("utf-8", "replace") if words else None
+    words = head[2:].split(b"\n", 1)[0].split(b"\0", 1)[0].split()
+    return text(words[0]) if words else None

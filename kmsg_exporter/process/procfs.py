@@ -34,20 +34,21 @@ def read_living(tid: int, *, proc: Path) -> Living | None:
         stat = (folder / "stat").read_bytes()
     except _GONE:
         return None
-    values = dict(line.split(b":\t", 1) for line in status.splitlines() if b":\t" in line)
+    values = dict(line.split(b":\t", 1) for line in status.split(b"\n") if b":\t" in line)
     after_comm = stat[stat.rfind(b")") + 2 :].split()
-    if len(after_comm) < 20 or b"Tgid" not in values:
+    try:
+        return Living(
+            tid=tid,
+            pid=int(values[b"Tgid"]),
+            parent_pid=int(values[b"PPid"]),
+            user_id=int(values[b"Uid"].split()[0]),
+            comm=read_comm(tid, proc=proc) or "",
+            exe=read_exe(tid, proc=proc) or "",
+            start_ns=int(after_comm[19]) * (10**9 // os.sysconf("SC_CLK_TCK")),
+            zombie=after_comm[0] in (b"Z", b"X"),
+        )
+    except (IndexError, KeyError, ValueError):
         return None  # it died while it was read
-    return Living(
-        tid=tid,
-        pid=int(values[b"Tgid"]),
-        parent_pid=int(values[b"PPid"]),
-        user_id=int(values[b"Uid"].split()[0]),
-        comm=read_comm(tid, proc=proc) or "",
-        exe=read_exe(tid, proc=proc) or "",
-        start_ns=int(after_comm[19]) * (10**9 // os.sysconf("SC_CLK_TCK")),
-        zombie=after_comm[0] in (b"Z", b"X"),
-    )
 
 
 def read_comm(tid: int, *, proc: Path) -> str | None:

@@ -1,0 +1,188 @@
+"""The flight recorder: what it tells of a life, and what it does not trust."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import pytest
+from fake_past import Past
+from fake_tracefs import FORMATS, FakeTracefs, Kernel, data, page, record
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from kmsg_exporter.process.recorder import Exec, FlightRecorder, Fork, Life
+from kmsg_exporter.tracefs.format import parse_format
+from kmsg_exporter.tracefs.instance import Instance
+
+EXEC = parse_format((FORMATS / "sched" / "sched_process_exec").read_text())
+FOREVER = 1 << 62
+
+
+def life(past: Past, tid: int, time_ns: int = FOREVER) -> Life:
+    past.recorder.refresh()
+    return past.recorder.life(tid, time_ns)
+
+
+def test_life_is_fork_execs_name_and_cgroup(past: Past) -> None:
+    past.fork(100, parent=7, child=42, comm=b"bash")
+    past.move(110, 42, b"/system.slice/cron.service")
+    past.exec(120, 42, b"/usr/bin/env")
+    past.exec(130, 42, b"/usr/bin/dmesg")
+    past.rename(140, 42, b"renamed")
+    assert life(past, 42) == Life(
+        fork=Fork(100, 7, "bash", thread=False, sibling=False),
+        execs=(Exec(120, "/usr/bin/env"), Exec(130, "/usr/bin/dmesg")),
+        comm="renamed",
+        cgroup="/system.slice/cron.service",
+    )
+
+
+def test_life_of_somebody_never_seen_is_empty(past: Past) -> None:
+    past.exec(100, 42, b"/usr/bin/dmesg")
+    assert life(past, 43) == Life()
+
+
+def test_what_happened_later_is_not_told_but_a_later_exec_is_known(past: Past) -> None:
+    past.fork(100, parent=7, child=42)
+    past.exec(120, 42, b"/bin/first")
+    past.exec(200, 42, b"/bin/second")
+    past.rename(210, 42, b"third")
+    assert life(past, 42, 150) == Life(
+        Fork(100, 7, "bash", thread=False, sibling=False), (Exec(120, "/bin/first"),), "first", execs_later=True
+    )
+
+
+def test_used_again_id_is_a_new_life(past: Past) -> None:
+    past.fork(100, parent=7, child=42)
+    past.move(105, 42, b"/old")
+    past.exec(110, 42, b"/bin/old")
+    past.fork(500, parent=8, child=42, comm=b"sh")
+    past.exec(510, 42, b"/bin/new")
+    assert life(past, 42, 600) == Life(Fork(500, 8, "sh", thread=False, sibling=False), (Exec(510, "/bin/new"),), "new")
+    assert life(past, 42, 300) == Life(
+        Fork(100, 7, "bash", thread=False, sibling=False), (Exec(110, "/bin/old"),), "old", "/old"
+    )
+
+
+def test_thread_and_sibling_are_told_from_a_child(past: Past) -> None:
+    past.fork(100, parent=7, child=42, thread=True)
+    past.fork(101, parent=7, child=43, sibling=True)
+    assert life(past, 42).fork == Fork(100, 7, "bash", thread=True, sibling=False)
+    assert life(past, 43).fork == Fork(101, 7, "bash", thread=False, sibling=True)
+
+
+def test_records_of_all_cpus_are_put_in_order(past: Past) -> None:
+    past.exec(200, 42, b"/bin/second", cpu=0)
+    past.exec(100, 42, b"/bin/first", cpu=1)
+    assert [one.filename for one in life(past, 42).execs] == ["/bin/first", "/bin/second"]
+
+
+def test_records_are_kept_over_readings(past: Past) -> None:
+    past.exec(100, 42, b"/bin/first")
+    past.recorder.refresh()
+    past.recorder.refresh()
+    assert life(past, 42).execs == (Exec(100, "/bin/first"),)
+
+
+def test_bytes_that_are_not_utf8_are_replaced(past: Past) -> None:
+    past.exec(100, 42, b"/bin/\xff")
+    assert life(past, 42).execs == (Exec(100, "/bin/\ufffd"),)
+
+
+@pytest.mark.parametrize("lost", [None, 3])
+@pytest.mark.parametrize("cpu", [0, 1])
+def test_records_before_a_gap_on_any_cpu_are_not_trusted(past: Past, cpu: int, lost: int | None) -> None:
+    past.exec(100, 42, b"/bin/before", cpu=0)
+    past.fake.put("recorder", cpu, page(200, lost=lost))
+    past.exec(300, 43, b"/bin/after", cpu=0)
+    assert life(past, 42) == Life()
+    assert life(past, 43).execs == (Exec(300, "/bin/after"),)
+
+
+def test_page_that_can_not_be_read_is_a_gap_up_to_the_next_one_of_its_cpu(past: Past) -> None:
+    past.exec(100, 42, b"/bin/before", cpu=0)
+    past.fake.put("recorder", 1, b"\xff" * 64)
+    past.exec(300, 43, b"/bin/after", cpu=1)
+    assert life(past, 42) == Life()
+    assert life(past, 43).execs == (Exec(300, "/bin/after"),)
+
+
+def test_printed_lines_are_told_by_time(past: Past) -> None:
+    past.printed(300, b"third", cpu=0)
+    past.printed(100, b"first", cpu=1)
+    past.printed(200, b"second \xff", cpu=1)
+    past.recorder.refresh()
+    assert past.recorder.console(0, FOREVER) == ["first", "second \ufffd", "third"]
+    assert past.recorder.console(100, 200) == ["second \ufffd"]
+
+
+def test_kernel_tells_whether_something_was_printed(past: Past) -> None:
+    past.printed(200, b"line")
+    past.exec(300, 42, b"/bin/x")
+    past.recorder.refresh()
+    assert past.recorder.printed(100, 200)
+    assert not past.recorder.printed(200, 400)
+
+
+def test_event_that_is_not_there_is_told_and_the_rest_is_recorded(make_fake: Callable[[Kernel], FakeTracefs]) -> None:
+    fake = make_fake(Kernel(without_events=("printk/console", "cgroup/cgroup_attach_task")))
+    with Instance(fake, "recorder", buffer_size_kb=64, overwrite=True) as instance:
+        recorder = FlightRecorder(instance)
+        recorder.start()
+        assert list(recorder.refused) == ["cgroup/cgroup_attach_task", "printk/console"]
+        past = Past(fake, recorder)
+        past.exec(100, 42, b"/bin/x")
+        assert life(past, 42).execs == (Exec(100, "/bin/x"),)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One page of execs of one thread; the times of its records lie after those of the page before on its CPU."""
+
+    cpu: int
+    times: tuple[int, ...]
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[Batch]:
+    last = {0: 0, 1: 0}
+    found = []
+    for cpu, steps in draw(
+        st.lists(st.tuples(st.sampled_from([0, 1]), st.lists(st.integers(1, 50), min_size=1, max_size=4)), max_size=12)
+    ):
+        times = []
+        for one in steps:
+            last[cpu] += one
+            times.append(2 * last[cpu] + cpu)  # no two at once
+        found.append(Batch(cpu, tuple(times)))
+    return found
+
+
+def recorded(pages: Iterable[Batch], *, history_bytes: int) -> tuple[Exec, ...]:
+    fake = FakeTracefs()
+    try:
+        with Instance(fake, "recorder", buffer_size_kb=64, overwrite=True) as instance:
+            recorder = FlightRecorder(instance, history_bytes=history_bytes)
+            recorder.start()
+            for one in pages:
+                before, parts = one.times[0], []
+                for when in one.times:
+                    raw = record(EXEC, 42, {"pid": 42, "filename": b"/bin/%d" % when})
+                    parts.append(data(when - before, raw))
+                    before = when
+                fake.put("recorder", one.cpu, page(one.times[0], *parts))
+                recorder.refresh()
+            return recorder.life(42, FOREVER).execs
+    finally:
+        fake.close()
+
+
+@given(pages=batches(), history_bytes=st.integers(0, 800))
+@example(pages=[Batch(cpu=1, times=(3,)), Batch(cpu=0, times=(2,))], history_bytes=52)
+@settings(max_examples=60, deadline=None)
+def test_what_fell_out_of_the_history_takes_what_is_older_with_it(pages: list[Batch], history_bytes: int) -> None:
+    everything = recorded(pages, history_bytes=1 << 20)
+    assert [one.time_ns for one in everything] == sorted(when for one in pages for when in one.times)
+    kept = recorded(pages, history_bytes=history_bytes)
+    assert kept == everything[len(everything) - len(kept) :]
