@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from kmsg_exporter import __version__
 from kmsg_exporter.push.endpoint import Endpoint
 from kmsg_exporter.push.fault import connection_fault, http_fault
+from kmsg_exporter.push.lean import lean_requests
 from kmsg_exporter.push.otlp import Json, dump, request
 from kmsg_exporter.push.resource import Resource
 
@@ -32,6 +33,7 @@ class Delivery:
 
     def post(self, records: Sequence[Json]) -> int:
         """Deliver LogRecords; returns how many the collector rejected for good. Raises PushError."""
+        session = self._connected()
         import requests
 
         endpoint = self._endpoint
@@ -41,7 +43,7 @@ class Delivery:
             body, headers["Content-Encoding"] = gzip.compress(body, mtime=0), "gzip"
         key = str(endpoint.client_key) if endpoint.client_key else None
         try:
-            response = self._connected().post(
+            response = session.post(
                 endpoint.url,
                 data=body,
                 headers=headers,
@@ -68,11 +70,9 @@ class Delivery:
             self._session = None
 
     def _connected(self) -> requests.Session:
-        import requests
-
         if self._session is None:
             logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines hold the whole address
-            self._session = requests.Session()
+            self._session = lean_requests()()
             self._session.headers["Accept-Encoding"] = "identity"
         return self._session
 
