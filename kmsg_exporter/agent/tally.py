@@ -29,8 +29,6 @@ class Tally:
 
     def clears(self, settlement: Settlement) -> dict[Access, Actor]:
         """Name and count the clears of a round; who made each of those that took effect."""
-        if settlement.effective:
-            self._resolver.refresh()
         actors: dict[Access, Actor] = {}
         known: dict[tuple[int, bytes | None], Actor] = {}
         for call in settlement.effective:

@@ -132,6 +132,8 @@ class Watch:
             if look.jumped:
                 # its call may have been recorded after the drain and before the look
                 calls = sorted([*calls, *self._backend.drain(bulk=False)], key=lambda call: call.time_ns)
+            if self._recorder is not None and any(call.interface == "syslog" for call in calls):
+                self._recorder.refresh()
             settlement = self._settler.settle(
                 calls, look, printed=self._printed, clear_pending=self._backend.clear_pending()
             )
@@ -177,10 +179,7 @@ class Watch:
             return _BLIND
 
     def _printed(self, after_ns: int, until_ns: int) -> bool:
-        if self._recorder is None or not self._recorder.records_console:
-            return False
-        self._recorder.refresh()
-        return bool(self._recorder.console(after_ns, until_ns))
+        return self._recorder is not None and self._recorder.printed(after_ns, until_ns)
 
     def _count(self, settlement: Settlement, look: Look) -> None:
         actors = self._tally.clears(settlement)

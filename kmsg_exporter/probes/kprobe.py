@@ -51,6 +51,9 @@ _NATIVE: Final = {
 _COMPAT: Final = {
     "x86_64": (SyslogEntry("__ia32_sys_syslog", "+40(%di)", "+96(%di)"),),  # regs->bx, regs->dx
 }
+# Every printed record goes through one of these (since 5.10): the flight recorder keeps when, so that of several
+# clears in a row it can be told which had something to hide. They are in another file than their callers: not inlined.
+_PRINTED: Final = (("ke_printed", "prb_final_commit"), ("ke_printed_open", "prb_commit"))
 _SECOND_ARGUMENT: Final = {"x86_64": "%si", "aarch64": "%x1"}
 
 
@@ -128,7 +131,10 @@ class KprobeBackend:
 
     name = "kprobe"
 
-    def __init__(self, urgent: Instance, bulk: Instance, *, own_tid: int, machine: str, dev: Path) -> None:
+    def __init__(
+        self, urgent: Instance, bulk: Instance, recorder: Instance, *, own_tid: int, machine: str, dev: Path
+    ) -> None:
+        self._recorder = recorder
         self._urgent = urgent
         self._bulk = bulk
         self._own_tid = own_tid
@@ -157,6 +163,11 @@ class KprobeBackend:
                     self._put(traced)
                 except (FeatureUnavailable, TracefsRejected) as exc:
                     self._failed[traced.name] = str(exc)
+            for name, symbol in _PRINTED:
+                with suppress(FeatureUnavailable, TracefsRejected):
+                    if name not in dynevent.defined(self._tracefs, GROUP):
+                        dynevent.define(self._tracefs, Kprobe(GROUP, name, symbol))
+                    self._recorder.enable(f"{GROUP}/{name}")
             undo.pop_all()
 
     def fds(self) -> list[int]:
@@ -246,6 +257,8 @@ class KprobeBackend:
         return self._bulk if traced.bulk else self._urgent
 
     def _detach(self) -> None:
+        for name, _symbol in _PRINTED:
+            self._recorder.disable(f"{GROUP}/{name}")
         for traced in self._attached.values():
             self._instance(traced).disable(traced.event)
         dynevent.undefine(self._tracefs, GROUP)

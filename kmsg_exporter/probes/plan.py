@@ -73,7 +73,7 @@ def attach(wanted: str, where: Where) -> Attached:
             if _left_by(tracefs) not in (name, None):
                 _silence(tracefs)
             try:
-                backend = _make(name, urgent, bulk, where)
+                backend = _make(name, (urgent, bulk, recorder), where)
             except (TracefsError, DecodeError) as exc:
                 if wanted != "auto":
                     raise
@@ -107,16 +107,17 @@ def _instances(tracefs: Tracefs, budget_bytes: int, undo: ExitStack) -> tuple[In
 
 def _silence(tracefs: Tracefs) -> None:
     """Switch off what an earlier life with another backend left switched on."""
-    for name in (URGENT, BULK):
+    for name in INSTANCES:
         tracefs.write(f"instances/{name}/events/enable", "0", truncate=True)
         if tracefs.exists(f"instances/{name}/current_tracer"):
             tracefs.write(f"instances/{name}/current_tracer", "nop", truncate=True)
     dynevent.undefine(tracefs, GROUP)
 
 
-def _make(name: str, urgent: Instance, bulk: Instance, where: Where) -> Backend:
+def _make(name: str, instances: tuple[Instance, Instance, Instance], where: Where) -> Backend:
+    urgent, bulk, recorder = instances
     if name == "kprobe":
-        kprobe = KprobeBackend(urgent, bulk, own_tid=where.own_tid, machine=where.machine, dev=where.dev)
+        kprobe = KprobeBackend(urgent, bulk, recorder, own_tid=where.own_tid, machine=where.machine, dev=where.dev)
         kprobe.attach()
         return kprobe
     if name == "tracepoint":

@@ -6,7 +6,8 @@ It costs no wake-up. Pages are kept as the kernel gave them and decoded only whe
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,10 +22,12 @@ RENAME: Final = "task/task_rename"
 CGROUP: Final = "cgroup/cgroup_attach_task"
 CONSOLE: Final = "printk/console"
 EVENTS: Final = (EXEC, FORK, RENAME, CGROUP, CONSOLE)
+# the kprobe backend's: one record for each record that is printed, also on kernels whose CONSOLE sees but some
+PRINTED: Final = ("kmsg_exporter/ke_printed", "kmsg_exporter/ke_printed_open")
 
 _CLONE_PARENT = 0x8000
 _CLONE_THREAD = 0x10000
-_CONSOLE_LINES = 400
+_PROCESS_EVENTS = frozenset({EXEC, FORK, RENAME, CGROUP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,6 @@ class FlightRecorder:
         self._complete_since: dict[int, int] = {}
         self._broken: set[int] = set()
         self._formats: dict[int, tuple[str, EventFormat]] = {}
-        self._console: deque[tuple[int, str]] = deque(maxlen=_CONSOLE_LINES)
         self.refused: dict[str, str] = {}
 
     def start(self) -> None:
@@ -91,27 +93,23 @@ class FlightRecorder:
                 self.refused[event] = str(exc)
             else:
                 self._formats[layout.id] = (event, layout)
-
-    @property
-    def records_console(self) -> bool:
-        """Whether the text of printed records is recorded too."""
-        return CONSOLE not in self.refused
+        for event in PRINTED:
+            if self._instance.is_enabled(event):
+                layout = self._instance.format(event)
+                self._formats[layout.id] = (event, layout)
 
     def refresh(self) -> None:
-        """Take over what was recorded since the last call."""
+        """Take over what was recorded since the last call; nothing is decoded yet."""
         for cpu, raw in self._instance.raw_pages():
             try:
-                page = self._instance.decode(raw)
+                time_ns, lost, data_end = self._instance.header(raw)
             except DecodeError:
                 self._broken.add(cpu)
                 continue
-            if page.lost != 0 or cpu in self._broken:
-                self._complete_since[cpu] = page.time_ns
+            if lost != 0 or cpu in self._broken:
+                self._complete_since[cpu] = time_ns
                 self._broken.discard(cpu)
-            for time_ns, record in page.records:
-                if self._formats.get(_event_id(record), ("",))[0] == CONSOLE:
-                    self._keep_console(time_ns, record)
-            self._keep(_Page(cpu, page.time_ns, raw[: page.data_end]))
+            self._keep(_Page(cpu, time_ns, raw[:data_end]))
 
     def life(self, tid: int, time_ns: int) -> Life:
         """What was recorded of the thread that had this id at `time_ns` (CLOCK_BOOTTIME).
@@ -150,23 +148,46 @@ class FlightRecorder:
 
     def console(self, after_ns: int, until_ns: int) -> list[str]:
         """The text of records printed in (after_ns, until_ns] of CLOCK_BOOTTIME, oldest first, without their level."""
-        return [line for when, line in sorted(self._console) if after_ns < when <= until_ns]
+        found = self._records_by({CONSOLE})
+        return [text(layout["msg"].text(record)) for when, _, layout, record in found if after_ns < when <= until_ns]
 
-    def _records_of(self, tid: int) -> Iterator[tuple[int, str, EventFormat, bytes]]:
-        wanted = tid.to_bytes(4, "little")
+    def printed(self, after_ns: int, until_ns: int) -> bool:
+        """Whether a record was printed in (after_ns, until_ns] of CLOCK_BOOTTIME, as far as this kernel tells."""
+        events = {event for event, _ in self._formats.values()} & set(PRINTED) or {CONSOLE}
+        return any(after_ns < when <= until_ns for when, *_ in self._records_by(events))
+
+    def _records_of(self, tid: int) -> list[tuple[int, str, EventFormat, bytes]]:
+        """The process events about one thread, by time."""
         horizon = max(self._complete_since.values(), default=0)
+        return [
+            found
+            for found in self._records_with((tid.to_bytes(4, "little"),), _PROCESS_EVENTS)
+            if found[0] >= horizon and found[2]["pid"].integer(found[3]) == tid
+        ]
+
+    def _records_by(self, events: Collection[str]) -> list[tuple[int, str, EventFormat, bytes]]:
+        """All records of some events, by time."""
+        numbers = [number for number, (event, _) in self._formats.items() if event in events]
+        return self._records_with([number.to_bytes(2, "little") for number in numbers], events)
+
+    def _records_with(
+        self, patterns: Collection[bytes], events: Collection[str]
+    ) -> list[tuple[int, str, EventFormat, bytes]]:
+        """(time, event, layout, record) of the events' records on pages that hold one of the patterns, by time."""
         found = []
         for held in self._pages:
-            if wanted not in held.raw:
+            if not any(pattern in held.raw for pattern in patterns):
                 continue
-            for time_ns, record in self._instance.decode(held.raw).records:
-                known = self._formats.get(_event_id(record))
-                if known is None or time_ns < horizon or known[0] == CONSOLE:
-                    continue
-                if known[1]["pid"].integer(record) == tid:
+            try:
+                records = self._instance.decode(held.raw).records
+            except DecodeError:
+                self._complete_since[held.cpu] = max(self._complete_since.get(held.cpu, 0), held.time_ns + 1)
+                continue
+            for time_ns, record in records:
+                known = self._formats.get(int.from_bytes(record[:2], "little"))
+                if known is not None and known[0] in events:
                     found.append((time_ns, *known, record))
-        found.sort(key=lambda one: one[0])
-        yield from found
+        return sorted(found, key=lambda one: one[0])
 
     def _keep(self, page: _Page) -> None:
         self._pages.append(page)
@@ -174,13 +195,12 @@ class FlightRecorder:
         while self._held_bytes > self._history_bytes:
             oldest = self._pages.popleft()
             self._held_bytes -= len(oldest.raw)
-            next_time = next((page.time_ns for page in self._pages if page.cpu == oldest.cpu), page.time_ns)
-            self._complete_since[oldest.cpu] = max(self._complete_since.get(oldest.cpu, 0), next_time)
+            newer = next((page.time_ns for page in self._pages if page.cpu == oldest.cpu), None)
+            since = self._end_ns(oldest) + 1 if newer is None else newer
+            self._complete_since[oldest.cpu] = max(self._complete_since.get(oldest.cpu, 0), since)
 
-    def _keep_console(self, time_ns: int, record: bytes) -> None:
-        layout = self._formats[_event_id(record)][1]
-        self._console.append((time_ns, text(layout["msg"].text(record))))
-
-
-def _event_id(record: bytes) -> int:
-    return int.from_bytes(record[:2], "little")
+    def _end_ns(self, page: _Page) -> int:
+        """When the last record of a page was made."""
+        with suppress(DecodeError):
+            return max((time_ns for time_ns, _ in self._instance.decode(page.raw).records), default=page.time_ns)
+        return page.time_ns

@@ -14,7 +14,7 @@ from typing import Self
 from kmsg_exporter.errors import FeatureUnavailable, TracefsRejected
 from kmsg_exporter.tracefs.files import Tracefs
 from kmsg_exporter.tracefs.format import EventFormat, parse_format
-from kmsg_exporter.tracefs.page import Page, PageLayout, decode_page, parse_layout
+from kmsg_exporter.tracefs.page import Page, PageLayout, decode_page, parse_layout, read_header
 
 # A new instance starts with the options of the top level. Those that add records, hook every context switch
 # or change a record's layout are put right here, whatever somebody set for himself.
@@ -82,7 +82,6 @@ class Instance:
         try:
             self._layout = parse_layout(self.tracefs.read("events/header_page"))
             self._page_bytes = self._subbuffer_bytes()
-            self._open_pipes()
             if not self.taken_over:
                 self.set_up()
         except BaseException:
@@ -135,11 +134,11 @@ class Instance:
 
     def fds(self) -> list[int]:
         """Descriptors that poll(2) reports readable when records wait, one a CPU."""
-        return list(self._pipes.values())
+        return list(self._opened().values())
 
     def raw_pages(self) -> Iterator[tuple[int, bytes]]:
         """(cpu, page) of everything recorded so far; reading consumes it."""
-        for cpu, fd in self._pipes.items():
+        for cpu, fd in self._opened().items():
             while True:
                 try:
                     raw = os.read(fd, self._page_bytes)
@@ -160,13 +159,15 @@ class Instance:
 
     def decode(self, raw: bytes) -> Page:
         """The records of one page of this instance. Raises DecodeError."""
-        if self._layout is None:
-            raise FeatureUnavailable(f"instance {self.name} is not open")
-        return decode_page(raw, self._layout)
+        return decode_page(raw, self._known_layout())
+
+    def header(self, raw: bytes) -> tuple[int, int | None, int]:
+        """(time_ns, lost, data_end) of one page of this instance, without its records. Raises DecodeError."""
+        return read_header(raw, self._known_layout())
 
     def stats(self) -> BufferStats:
         """The buffers of all CPUs, summed."""
-        every = [parse_stats(self.tracefs.read(f"{self.path}/per_cpu/cpu{cpu}/stats")) for cpu in self._pipes]
+        every = [parse_stats(self.tracefs.read(f"{self.path}/per_cpu/cpu{cpu}/stats")) for cpu in self._cpus()]
         return BufferStats(
             sum(one.entries for one in every),
             sum(one.overrun for one in every),
@@ -189,10 +190,21 @@ class Instance:
         path = f"{self.path}/buffer_subbuf_size_kb"  # since 6.8; before that a page of the machine
         return int(self.tracefs.read(path)) * 1024 if self.tracefs.exists(path) else os.sysconf("SC_PAGE_SIZE")
 
-    def _open_pipes(self) -> None:
-        cpus = [name for name in self.tracefs.names(f"{self.path}/per_cpu") if name[3:].isdigit()]
-        for cpu in sorted(int(name[3:]) for name in cpus):
-            self._pipes[cpu] = self.tracefs.open(f"{self.path}/per_cpu/cpu{cpu}/trace_pipe_raw")
+    def _opened(self) -> dict[int, int]:
+        """The pipes by CPU, opened at first use: while one is open the kernel refuses another `current_tracer`."""
+        if not self._pipes:
+            for cpu in self._cpus():
+                self._pipes[cpu] = self.tracefs.open(f"{self.path}/per_cpu/cpu{cpu}/trace_pipe_raw")
+        return self._pipes
+
+    def _known_layout(self) -> PageLayout:
+        if self._layout is None:
+            raise FeatureUnavailable(f"instance {self.name} is not open")
+        return self._layout
+
+    def _cpus(self) -> list[int]:
+        names = self.tracefs.names(f"{self.path}/per_cpu")
+        return sorted(int(name[3:]) for name in names if name[3:].isdigit())
 
 
 def remove_instance(tracefs: Tracefs, name: str) -> None:

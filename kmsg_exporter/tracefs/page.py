@@ -53,11 +53,10 @@ def parse_layout(header_page: str) -> PageLayout:
     return PageLayout(fields["commit"].offset, fields["commit"].size, fields["data"].offset)
 
 
-def decode_page(raw: bytes, layout: PageLayout) -> Page:
-    """The records of one page. Raises DecodeError when the bytes are no page."""
+def read_header(raw: bytes, layout: PageLayout) -> tuple[int, int | None, int]:
+    """(time_ns, lost, data_end) of one page, as Page has them. Raises DecodeError when the bytes are no page."""
     if len(raw) < layout.data_offset:
         raise DecodeError(f"a page of {len(raw)} bytes is shorter than its header of {layout.data_offset}")
-    time_ns = int.from_bytes(raw[:8], "little")
     commit = int.from_bytes(raw[layout.commit_offset : layout.commit_offset + layout.commit_size], "little")
     end = layout.data_offset + (commit & _COMMIT_SIZE)
     if end > len(raw):
@@ -66,6 +65,12 @@ def decode_page(raw: bytes, layout: PageLayout) -> Page:
     if commit & _MISSED_EVENTS:
         stored = raw[end : end + 8] if commit & _MISSED_STORED else b""
         lost = int.from_bytes(stored, "little") if len(stored) == 8 else None
+    return int.from_bytes(raw[:8], "little"), lost, end
+
+
+def decode_page(raw: bytes, layout: PageLayout) -> Page:
+    """The records of one page. Raises DecodeError when the bytes are no page."""
+    time_ns, lost, end = read_header(raw, layout)
     return Page(time_ns, lost, end, tuple(_records(raw, layout.data_offset, end, time_ns)))
 
 

@@ -173,9 +173,14 @@ class Agent:
         return self.process.wait(DEADLINE_SECONDS)
 
     def close(self) -> None:
+        """End it also after a failure, so that the next test finds a clean node."""
         if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()
+            try:
+                self.process.wait(DEADLINE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         self._log.close()
 
     @property

@@ -67,7 +67,7 @@ def test_a_clear_of_an_empty_log_empties_nothing(agent: Agent, backend: str) -> 
     eventually(lambda: emptied(agent) == before + 1)
 
 
-@NAMES
+@pytest.mark.backends("kprobe", "tracepoint")
 def test_ten_emptyings_one_after_the_other_are_ten(agent: Agent) -> None:
     before = emptied(agent)
     for number in range(10):
