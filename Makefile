@@ -1,0 +1,69 @@
+# make run is all it takes on a fresh machine. `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help run demo test test-all bench lint unit native guests ha lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+run: $(VENV)/run.stamp ## set up, then start the agent with the embedded collector (as root)
+	@exec $(BIN)/kmsg-exporter run --collector.embedded --log.format=terminal $(FLAGS)
+
+demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a booted Debian kernel
+	@PYTHON=$(CURDIR)/$(BIN)/python tests/demo/run.sh
+
+test: lint unit native guests ## everything within 25 minutes on two cores: code, decoders, real kernels
+	@echo "all tests passed"
+
+test-all: test ha demo bench ## what is heavier too: the pair of Prometheus servers, the demo, the benchmark
+
+bench: $(VENV)/dev.stamp ## the benchmark's table, as ratios taken in one run
+	@$(BIN)/python tests/bench/run.py
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
+
+unit: $(VENV)/dev.stamp tests/setup.stamp
+	$(BIN)/python -m pytest
+
+native: $(VENV)/dev.stamp tests/setup.stamp
+	tests/kernel/native.sh
+
+guests: $(VENV)/dev.stamp tests/setup.stamp
+	tests/kernel/guests.sh
+
+ha: $(VENV)/dev.stamp tests/setup.stamp
+	$(BIN)/python -m pytest tests/prometheus
+
+lock: $(VENV)/dev.stamp ## make the lock files anew
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --group dev pyproject.toml -o requirements-dev.lock
+
+clean: ## remove what make made
+	rm -rf $(VENV) tests/setup.stamp
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+tests/setup.stamp: tests/setup.sh
+	tests/setup.sh
+	@touch $@
