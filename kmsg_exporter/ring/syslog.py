@@ -59,7 +59,8 @@ class SyslogRing:
     def look(self, *, count_records: bool) -> Look:  # noqa: ARG002  records have no numbers here
         """The log against the look before."""
         text = self._read(_TAIL_BYTES)
-        everything = len(text) < _TAIL_BYTES - _LARGEST_RECORD_BYTES
+        # a line is gone by overwriting as well, but then the ring is full, and what is visible fills half of it or more
+        everything = len(text) < min(_TAIL_BYTES - _LARGEST_RECORD_BYTES, self._size // 2)
         jumped = self._newest is not None and everything and self._newest not in text.splitlines()
         self._newest = self._newest_line(text)
         return Look(RingState(empty=not text, buffer_bytes=self._size), jumped)
