@@ -55,6 +55,7 @@ class Resolver:
         self._command_args = command_args
         self._monotonic = monotonic
         self._cache: dict[tuple[int, bytes | None], tuple[float, str, str]] = {}
+        self._seen: dict[int, procfs.Living | None] = {}
         self.attributions: Counter[str] = Counter()
 
     def use(self, recorder: FlightRecorder | None) -> None:
@@ -74,6 +75,7 @@ class Resolver:
         if cached is not None and cached[0] > now:
             self.attributions["cache"] += 1
             return cached[1:]
+        self._seen.clear()
         living = self._living(tid, time_ns)
         trusted = living is not None and living.exe and comm is not None and living.comm == procfs.text(comm)
         if living is not None and trusted:
@@ -90,6 +92,7 @@ class Resolver:
 
     def actor(self, tid: int, time_ns: int, comm: bytes | None) -> Actor:
         """The whole story for a call that is told: who, and the chain above it."""
+        self._seen.clear()
         living = self._living(tid, time_ns)
         life = self._life(tid, time_ns)
         image = self._image(tid, time_ns, living)
@@ -117,7 +120,9 @@ class Resolver:
 
     def _living(self, tid: int, time_ns: int) -> procfs.Living | None:
         """/proc's answer, unless the id has gone to somebody who was born after the call."""
-        living = procfs.read_living(tid, proc=self._proc)
+        if tid not in self._seen:
+            self._seen[tid] = procfs.read_living(tid, proc=self._proc)
+        living = self._seen[tid]
         return living if living is not None and living.start_ns <= time_ns + _TICK_NS else None
 
     def _life(self, tid: int, time_ns: int) -> Life:

@@ -6,7 +6,7 @@ It costs no wake-up. Pages are kept as the kernel gave them and decoded only whe
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -81,6 +81,8 @@ class FlightRecorder:
         self._complete_since: dict[int, int] = {}
         self._broken: set[int] = set()
         self._formats: dict[int, tuple[str, EventFormat]] = {}
+        self._lives: dict[tuple[int, int], Life] = {}
+        self._tid_places: list[tuple[bytes, int]] = []
         self.refused: dict[str, str] = {}
 
     def start(self) -> None:
@@ -93,6 +95,8 @@ class FlightRecorder:
                 self.refused[event] = str(exc)
             else:
                 self._formats[layout.id] = (event, layout)
+                if event in _PROCESS_EVENTS:
+                    self._tid_places.append((layout.id.to_bytes(2, "little"), layout["pid"].offset))
         for event in PRINTED:
             if self._instance.is_enabled(event):
                 layout = self._instance.format(event)
@@ -100,6 +104,7 @@ class FlightRecorder:
 
     def refresh(self) -> None:
         """Take over what was recorded since the last call; nothing is decoded yet."""
+        self._lives.clear()
         for cpu, raw in self._instance.raw_pages():
             try:
                 time_ns, lost, data_end = self._instance.header(raw)
@@ -116,6 +121,22 @@ class FlightRecorder:
 
         Records from before a gap on any CPU are left out: a later one about the same id may be among the lost.
         """
+        life = self._lives.get((tid, time_ns))
+        if life is None:
+            life = self._lives[tid, time_ns] = self._read_life(tid, time_ns)
+        return life
+
+    def console(self, after_ns: int, until_ns: int) -> list[str]:
+        """The text of records printed in (after_ns, until_ns] of CLOCK_BOOTTIME, oldest first, without their level."""
+        found = self._records_by({CONSOLE}, after_ns)
+        return [text(layout["msg"].text(record)) for when, _, layout, record in found if after_ns < when <= until_ns]
+
+    def printed(self, after_ns: int, until_ns: int) -> bool:
+        """Whether a record was printed in (after_ns, until_ns] of CLOCK_BOOTTIME, as far as this kernel tells."""
+        events = {event for event, _ in self._formats.values()} & set(PRINTED) or {CONSOLE}
+        return any(after_ns < when <= until_ns for when, *_ in self._records_by(events, after_ns))
+
+    def _read_life(self, tid: int, time_ns: int) -> Life:
         fork: Fork | None = None
         execs: list[Exec] = []
         comm: str | None = None
@@ -146,38 +167,42 @@ class FlightRecorder:
                 cgroup = text(layout["dst_path"].text(record))
         return Life(fork, tuple(execs), comm, cgroup, later)
 
-    def console(self, after_ns: int, until_ns: int) -> list[str]:
-        """The text of records printed in (after_ns, until_ns] of CLOCK_BOOTTIME, oldest first, without their level."""
-        found = self._records_by({CONSOLE})
-        return [text(layout["msg"].text(record)) for when, _, layout, record in found if after_ns < when <= until_ns]
-
-    def printed(self, after_ns: int, until_ns: int) -> bool:
-        """Whether a record was printed in (after_ns, until_ns] of CLOCK_BOOTTIME, as far as this kernel tells."""
-        events = {event for event, _ in self._formats.values()} & set(PRINTED) or {CONSOLE}
-        return any(after_ns < when <= until_ns for when, *_ in self._records_by(events))
-
     def _records_of(self, tid: int) -> list[tuple[int, str, EventFormat, bytes]]:
         """The process events about one thread, by time."""
         horizon = max(self._complete_since.values(), default=0)
         return [
             found
-            for found in self._records_with((tid.to_bytes(4, "little"),), _PROCESS_EVENTS)
+            for found in self._records_on(self._pages_about(tid.to_bytes(4, "little")), _PROCESS_EVENTS)
             if found[0] >= horizon and found[2]["pid"].integer(found[3]) == tid
         ]
 
-    def _records_by(self, events: Collection[str]) -> list[tuple[int, str, EventFormat, bytes]]:
-        """All records of some events, by time."""
-        numbers = [number for number, (event, _) in self._formats.items() if event in events]
-        return self._records_with([number.to_bytes(2, "little") for number in numbers], events)
+    def _records_by(self, events: Collection[str], after_ns: int) -> list[tuple[int, str, EventFormat, bytes]]:
+        """All records of some events made after a moment, and a few from before it, by time."""
+        return self._records_on(self._pages_since(after_ns), events)
 
-    def _records_with(
-        self, patterns: Collection[bytes], events: Collection[str]
-    ) -> list[tuple[int, str, EventFormat, bytes]]:
-        """(time, event, layout, record) of the events' records on pages that hold one of the patterns, by time."""
-        found = []
+    def _pages_about(self, tid: bytes) -> Iterator[_Page]:
+        """Pages that hold a process event about a thread; a small number is found on many others."""
         for held in self._pages:
-            if not any(pattern in held.raw for pattern in patterns):
-                continue
+            at = held.raw.find(tid)
+            while at >= 0:
+                if any(held.raw.startswith(event, at - offset) for event, offset in self._tid_places if at >= offset):
+                    yield held
+                    break
+                at = held.raw.find(tid, at + 1)
+
+    def _pages_since(self, after_ns: int) -> Iterator[_Page]:
+        """Pages that may hold records made after a moment: of each CPU those that began later, and the one before."""
+        over: set[int] = set()
+        for held in reversed(self._pages):
+            if held.cpu not in over:
+                yield held
+                if held.time_ns <= after_ns:
+                    over.add(held.cpu)
+
+    def _records_on(self, pages: Iterable[_Page], events: Collection[str]) -> list[tuple[int, str, EventFormat, bytes]]:
+        """(time, event, layout, record) of the events' records on some pages, by time."""
+        found = []
+        for held in pages:
             try:
                 records = self._instance.decode(held.raw).records
             except DecodeError:
