@@ -30,6 +30,7 @@ TICK_SECONDS = 1.0
 _HEALTH_SECONDS = 5.0
 _REFRESH_SECONDS = 0.1  # scrapes closer to each other than this share what is costly to find out
 _CALM_SECONDS = 0.002
+_STORM_ROUNDS = 4  # a single call is two records, and may wake twice
 _STORM_PAUSE_SECONDS = 0.01
 _SCAN_SECONDS = 0.005
 _BLIND = Look(RingState(), jumped=False)
@@ -105,7 +106,7 @@ class Watch:
         """Until `stop`. A round that fails is logged and counted, and the loop goes on."""
         poll = self._poller()
         self.round(full=True)
-        before = time.monotonic()
+        calm_from, restless = 0.0, 0
         while not self._stop.is_set():
             wait = max(0.0, self._next_tick - time.monotonic())
             ready = {fd for fd, _ in poll.poll(wait * 1000)}
@@ -113,12 +114,16 @@ class Watch:
             full = self._is_due() or (asked and time.monotonic() - self._refreshed > _REFRESH_SECONDS)
             if asked:
                 os.eventfd_read(self._wake)
-            elif not full and time.monotonic() - before < _CALM_SECONDS:
-                self._stop.wait(_STORM_PAUSE_SECONDS)  # a storm: take many records at once
+            elif not full:
+                restless = restless + 1 if time.monotonic() < calm_from else 0
+                if restless >= _STORM_ROUNDS:
+                    self._pause()
             self._guarded_round(full=full)
-            before = time.monotonic()
-            if before >= self._next_health:
-                self._next_health = before + _HEALTH_SECONDS
+            now = time.monotonic()
+            if not asked:
+                calm_from = now + _CALM_SECONDS
+            if now >= self._next_health:
+                self._next_health = now + _HEALTH_SECONDS
                 if self._check_health():
                     poll = self._poller()
 
@@ -158,6 +163,12 @@ class Watch:
             _log.exception("a round of watching failed; the next one is tried")
             self._next_tick = time.monotonic() + TICK_SECONDS
             self._stop.wait(_STORM_PAUSE_SECONDS)
+
+    def _pause(self) -> None:
+        """In a storm: take many records at once. A scrape, or the end, does not wait for it."""
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        poll.poll(_STORM_PAUSE_SECONDS * 1000)
 
     def _is_due(self) -> bool:
         return time.monotonic() >= self._next_tick
