@@ -17,6 +17,8 @@ from kmsg_exporter.logfmt import configure
 _log = logging.getLogger("kmsg_exporter")
 
 _DESCRIPTION = "Who clears and who reads this node's kernel log: counted for Prometheus, pushed to a collector."
+# how long a scrape waits for Python while the agent names somebody; the default is 5 ms, many times over in one answer
+_SWITCH_SECONDS = 0.0005
 _COMMANDS = {
     "run": "the agent: watch, serve /metrics, push an event when dmesg goes empty",
     "collector": "the embedded collector: receive events over OTLP/HTTP and show them",
@@ -66,6 +68,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
 def _run(config: Config, environ: Mapping[str, str]) -> int:
     from kmsg_exporter.agent.agent import Agent
 
+    sys.setswitchinterval(_SWITCH_SECONDS)
     agent = Agent(config, environ)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
