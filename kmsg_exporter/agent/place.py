@@ -24,7 +24,7 @@ def require_privileges(config: Config) -> None:
     """Raises NotPermitted for a user that can neither trace nor look at the log."""
     if os.geteuid() != 0 and not capabilities(config.path_procfs) >> CAP_SYSLOG & 1:
         raise NotPermitted(
-            "kmsg-exporter needs root: the kernel shows tracefs and the state of its log to root only.\n"
+            "needs root: the kernel shows tracefs and the state of its log to root only.\n"
             "Start it with sudo, as a systemd service or as a pod with runAsUser 0; `kmsg-exporter doctor` says more."
         )
 

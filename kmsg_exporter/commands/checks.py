@@ -12,7 +12,7 @@ from typing import Final, Literal
 from kmsg_exporter.agent import place
 from kmsg_exporter.agent.agent import SOCKET_NAME, attach
 from kmsg_exporter.config import Config
-from kmsg_exporter.errors import AlreadyRunning, KmsgExporterError, RingUnavailable, TracefsError
+from kmsg_exporter.errors import AlreadyRunning, KmsgExporterError, RingUnavailable, TracefsError, TracefsRejected
 from kmsg_exporter.local import ask
 from kmsg_exporter.ring.devkmsg import DevKmsg
 from kmsg_exporter.ring.syslog import SyslogRing, buffer_bytes
@@ -128,6 +128,8 @@ def _pid_namespace(config: Config) -> Check | None:
 def _tracefs(config: Config) -> tuple[Check, Tracefs | None]:
     try:
         tracefs = open_tracefs(config.path_tracefs, proc=config.path_procfs)
+    except TracefsRejected as exc:
+        return Check("tracefs", "missing", str(exc)), None
     except TracefsError as exc:
         return Check("tracefs", "missing", str(exc), _tracefs_remedy(config)), None
     return Check("tracefs", "ok", f"mounted at {config.path_tracefs}"), tracefs

@@ -119,13 +119,21 @@ def open_tracefs(root: Path, *, proc: Path) -> Tracefs:
     except FileNotFoundError:
         device = -1
     except PermissionError as exc:
-        raise TracefsRejected(f"{root}: {exc.strerror}: run as root", errno=errno.EACCES) from exc
+        raise _not_for_us(root, exc) from exc
     if device not in _tracefs_devices(proc / "self" / "mountinfo"):
         raise TracefsNotMounted(f"tracefs not found at {root}: mount it (mount -t tracefs nodev {root})")
     tracefs = Tracefs(root)
-    if not tracefs.names("."):
+    try:
+        empty = not os.listdir(root)
+    except PermissionError as exc:
+        raise _not_for_us(root, exc) from exc
+    if empty:
         raise FeatureUnavailable(f"tracefs at {root} is empty: kernel lockdown is at confidentiality")
     return tracefs
+
+
+def _not_for_us(root: Path, exc: PermissionError) -> TracefsRejected:
+    return TracefsRejected(f"{root}: {exc.strerror}: it belongs to root, run as root", errno=errno.EACCES)
 
 
 def _tracefs_devices(mountinfo: Path) -> set[int]:

@@ -172,6 +172,11 @@ class Agent:
         self.process.send_signal(number)
         return self.process.wait(DEADLINE_SECONDS)
 
+    def kill_after(self, seconds: float) -> None:
+        """kill -9 at some moment."""
+        time.sleep(seconds)
+        self.stop(signal.SIGKILL)
+
     def close(self) -> None:
         """End it also after a failure, so that the next test finds a clean node."""
         if self.process is not None and self.process.poll() is None:

@@ -1,0 +1,86 @@
+"""Between the kernel and the collector nothing is lost and nothing told twice, whenever the agent is killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from support import Agent, all_records, environment, eventually, free_port, printk, running
+
+DMESG = os.path.realpath(shutil.which("dmesg") or "dmesg")
+ROUNDS = 6
+
+
+def test_an_event_reaches_a_collector_that_was_away_once(tmp_path: Path, backend: str) -> None:
+    port = free_port()
+    with running(tmp_path, backend, f"--push.endpoint=http://127.0.0.1:{port}") as agent:
+        printk("while the collector is away")
+        subprocess.run([DMESG, "-C"], check=True)
+        event = eventually(lambda: agent.events()[-1:])[0]
+        eventually(lambda: agent.count("kmsg_exporter_push_failures_total", reason="refused") >= 1)
+        assert agent.count("kmsg_exporter_push_queue_events") == len(agent.events())
+        collector = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "kmsg_exporter", "collector"),
+                f"--collector.listen-address=127.0.0.1:{port}",
+                f"--collector.directory={tmp_path}/collected",
+            ],
+            env=environment(),
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            eventually(lambda: agent.value("kmsg_exporter_push_queue_events") == 0)
+            agent.collector_port = port
+            assert [stored["uid"] for stored in agent.collected()].count(str(event["log.record.uid"])) == 1
+            assert len(agent.collected()) == len(agent.events())
+        finally:
+            collector.terminate()
+            collector.wait(60)
+
+
+def test_killed_at_any_moment_it_tells_each_hidden_record_once(tmp_path: Path, backend: str) -> None:
+    """The ranges of sequence numbers in the events lie one behind the other without a gap."""
+    chance = random.Random(20)
+    with running(tmp_path, backend, "--collector.embedded") as agent:
+        subprocess.run([DMESG, "-C"], check=True)
+        eventually(lambda: agent.value("kmsg_empty") == 1)
+        begin = newest() + 1
+        for number in range(ROUNDS):
+            for line in range(chance.randrange(1, 4)):
+                printk(f"round {number} line {line}")
+                subprocess.run([DMESG, "-C"], check=True)
+            agent.kill_after(chance.random() * 0.05)
+            printk(f"round {number} while it was away")
+            subprocess.run([DMESG, "-C"], check=True)
+            agent.start()
+        end = newest()
+        told = eventually(lambda: ranges_from(agent, begin) if covers(ranges_from(agent, begin), end) else None)
+        assert told[0][0] == begin
+        assert [later[0] for later in told[1:]] == [earlier[1] + 1 for earlier in told[:-1]]
+        eventually(lambda: agent.value("kmsg_exporter_push_queue_events") == 0)
+        events = agent.events()
+        assert [event["kmsg.sequence"] for event in events] == list(range(1, len(events) + 1))
+        assert sorted(stored["uid"] for stored in agent.collected()) == sorted(
+            str(event["log.record.uid"]) for event in events
+        )
+        assert agent.stop(signal.SIGTERM) == 0
+
+
+def newest() -> int:
+    """The sequence number of the newest record."""
+    return int(all_records()[-1].split(",")[1])
+
+
+def ranges_from(agent: Agent, begin: int) -> list[tuple[int, int]]:
+    """What the events say they hid, from a sequence number on."""
+    events = [event for event in agent.events() if event.get("kmsg.hidden.last_seq", -1) >= begin]
+    return sorted((event["kmsg.hidden.first_seq"], event["kmsg.hidden.last_seq"]) for event in events)
+
+
+def covers(ranges: list[tuple[int, int]], end: int) -> bool:
+    return bool(ranges) and ranges[-1][1] == end
