@@ -485,6 +485,8 @@ class FakeTracefs(Tracefs):
             if name == "current_tracer":
                 if value not in ("nop", *(("function",) if self.kernel.function_tracer else ())):
                     raise OSError(errno.EINVAL, "")
+                if value != array.values[name] and any(buffer.in_use() for buffer in array.buffers):
+                    raise OSError(errno.EBUSY, "")
                 if value == "nop":
                     array.reset()
             elif not value.isdecimal() or (name == "buffer_size_kb" and value == "0"):

@@ -181,10 +181,37 @@ def test_new_instance_exists_until_it_is_left(tracefs: Tracefs) -> None:
 
 
 def test_instance_with_an_open_pipe_cannot_be_removed(tracefs: Tracefs) -> None:
-    with instance_of(tracefs):
+    with instance_of(tracefs) as instance:
+        assert instance.fds()
         with pytest.raises(TracefsRejected, match="rmdir") as refused:
             tracefs.remove(f"instances/{NAME}")
         assert refused.value.errno == errno.EBUSY
+
+
+def test_tracer_is_not_changed_while_a_pipe_is_open(tracefs: Tracefs) -> None:
+    with instance_of(tracefs) as instance:
+        try:
+            instance.set("set_ftrace_filter", "devkmsg_open\n")  # so that no other function is patched
+        except (FeatureUnavailable, TracefsRejected) as exc:
+            pytest.skip(f"no function filter: {exc}")
+        instance.set("current_tracer", "function")
+        instance.set("current_tracer", "nop")
+        assert instance.fds()
+        instance.set("current_tracer", "nop")
+        with pytest.raises(TracefsRejected) as refused:
+            instance.set("current_tracer", "function")
+        assert refused.value.errno == errno.EBUSY
+
+
+def test_function_that_is_not_there_is_refused_when_its_line_has_an_end(tracefs: Tracefs) -> None:
+    with instance_of(tracefs) as instance:
+        try:
+            instance.set("set_ftrace_filter", "no_such_function")
+        except (FeatureUnavailable, TracefsRejected) as exc:
+            pytest.skip(f"no function filter: {exc}")
+        with pytest.raises(TracefsRejected) as refused:
+            instance.set("set_ftrace_filter", "no_such_function\n")
+        assert refused.value.errno == errno.EINVAL
 
 
 def test_removing_what_is_not_there_is_fine(tracefs: Tracefs) -> None:
