@@ -31,9 +31,11 @@ def parser() -> Parser:
     """The whole command line."""
     top = Parser(prog="kmsg-exporter", description=_DESCRIPTION, usage="%(prog)s COMMAND [FLAGS]")
     top.add_argument("--version", action="version", version=f"kmsg-exporter {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    commands = top.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, title="commands", prog="kmsg-exporter"
+    )
     for name, about in _COMMANDS.items():
-        command = commands.add_parser(name, help=about, description=about.capitalize() + ".")
+        command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
         add_flags(command, name)
         if name == "doctor":
             command.add_argument("--json", action="store_true", help="the same for programs")

@@ -276,7 +276,7 @@ class Config:
         Path("/run/kmsg-exporter"),
         values.PATH,
         DIRECTORIES,
-        "The agent's lock and its local socket.",
+        "The agent's local socket, which only its own user can open.",
         shown="RUNTIME_DIRECTORY if set, else /run/kmsg-exporter",
         fallback="RUNTIME_DIRECTORY",
     )
