@@ -24,7 +24,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what this backend or machine can't show: that is no skip, the table in the README says so."""
-    fits, left = [], []
+    fits: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
         marker = item.get_closest_marker("backends")
         right_backend = marker is None or BACKEND in marker.args

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -32,7 +32,7 @@ DEADLINE_SECONDS = 90.0  # an emulated machine on a busy host is slow: this only
 CLEAR, READ_ALL, READ_CLEAR, CONSOLE_LEVEL = 5, 3, 4, 8
 
 
-def eventually(ask: Callable[[], T], *, why: str = "") -> T:
+def eventually(ask: Callable[[], T | Literal[False] | None], *, why: str = "") -> T:
     """What `ask` returns as soon as that is true."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while True:

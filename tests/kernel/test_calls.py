@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ DMESG = shutil.which("dmesg") or "dmesg"
 PYTHON = os.path.realpath(sys.executable)
 TELLS_ACTIONS = pytest.mark.backends("kprobe", "tracepoint")
 SEES_FILES = pytest.mark.backends("kprobe")
+
+
+def changed(agent: Agent, action: str) -> bool:
+    return agent.value("kmsg_console_changes_total", comm="console", action=action) == 1
 
 
 def clears(agent: Agent, **labels: str) -> float:
@@ -93,7 +98,7 @@ def test_asking_for_sizes_is_no_read(agent: Agent) -> None:
 def test_console_changes_are_told_apart(agent: Agent) -> None:
     run_python("klogctl(6, None, 0); klogctl(7, None, 0); klogctl(8, None, 4)", name="console")
     for action in ("console_off", "console_on", "console_level"):
-        eventually(lambda action=action: agent.value("kmsg_console_changes_total", comm="console", action=action) == 1)
+        eventually(partial(changed, agent, action))
 
 
 @SEES_FILES
