@@ -7,6 +7,8 @@ import hashlib
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from kmsg_exporter.coverage import unseen
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -17,12 +19,6 @@ _STYLE: Final = (
     "h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:1.5rem}"
     "th{text-align:left;padding:.1rem 2rem .1rem 0;font-weight:normal;color:#666}"
 )
-
-_BACKEND_BLIND_SPOTS: Final = {
-    "tracepoint": "reads and writes of /dev/kmsg and /proc/kmsg, and (unless asked for) calls by 32-bit programs",
-    "function": "which syslog action was called and what it answered: the function tracer only tells who called",
-    "state": "who clears and who reads the log: nothing is traced here",
-}
 
 
 def security_headers() -> tuple[tuple[str, str], ...]:
@@ -61,8 +57,7 @@ def render_page(observation: Observation, *, version: str, telemetry_path: str) 
 def blind_spots(observation: Observation) -> Iterable[str]:
     """What can't be known here, one line each."""
     ring = observation.ring
-    if observation.backend in _BACKEND_BLIND_SPOTS:
-        yield _BACKEND_BLIND_SPOTS[observation.backend]
+    yield from unseen(observation.backend)
     for probe in observation.probes:
         if not probe.attached:
             yield f"what the probe {probe.name} would show: it is not attached"

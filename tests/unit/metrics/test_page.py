@@ -31,7 +31,15 @@ def test_the_page_names_no_process(full: Observation) -> None:
 
 def test_a_node_that_shows_little_says_so() -> None:
     assert list(blind_spots(Observation("state", ready=True))) == [
-        "who clears and who reads the log: nothing is traced here",
+        "who cleared it: comm, exe, chain",
+        "clear and read_clear told apart",
+        "clears that were refused",
+        "clears by 32-bit programs",
+        "reads by syslog(2)",
+        "reads of /dev/kmsg and /proc/kmsg",
+        "opens of /dev/kmsg and /proc/kmsg",
+        "writes to /dev/kmsg",
+        "console level changes",
         "whether dmesg shows anything",
         "how many records a clear hides",
         "how many records were printed",
