@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 _HEALTH_SECONDS = 5.0
+_OBSERVE_SECONDS = 5.0  # where nobody scrapes: what is observed takes longer than all else that an idle agent does
 _REFRESH_SECONDS = 0.1  # scrapes closer to each other than this share what is costly to find out
 _CALM_SECONDS = 0.002
 _STORM_ROUNDS = 4  # a single call is two records, and may wake twice
@@ -81,6 +82,7 @@ class Watch:
         self._done = 0
         self._refreshed = 0.0
         self._next_tick = 0.0
+        self._next_observation = 0.0
         self._next_health = time.monotonic() + _HEALTH_SECONDS
         self.observation = Observation(backend.name, ready=False, attributions_total=dict.fromkeys(SOURCES, 0))
 
@@ -149,7 +151,8 @@ class Watch:
         if full:
             if self._scan.due():
                 self._scan.step(_SCAN_SECONDS)
-            self._observe()
+            if wanted != self._done or time.monotonic() >= self._next_observation:
+                self._observe()
             self._next_tick = time.monotonic() + TICK_SECONDS
             self._refreshed = time.monotonic()
         with self._served:
@@ -221,6 +224,7 @@ class Watch:
         self.observation = replace(self.observation, ring=state)
 
     def _observe(self) -> None:
+        self._next_observation = time.monotonic() + _OBSERVE_SECONDS
         self.observation = replace(
             self.observation,
             backend=self._backend.name,
@@ -251,5 +255,6 @@ class Watch:
         if self._teller is not None:
             self._teller.use(self._recorder)
         self._intact = True
+        self._next_observation = 0.0
         _log.info("the %s backend is attached again", self._backend.name)
         return True

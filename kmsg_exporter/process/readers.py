@@ -12,13 +12,15 @@ from kmsg_exporter.model import Interface, Reader
 from kmsg_exporter.process import procfs
 
 _KMSG_DEVICE = os.makedev(1, 11)
+_HURRY_SECONDS = 0.25
 _GONE = (FileNotFoundError, ProcessLookupError)
 
 
 class ReaderScan:
     """Scans a piece at a time, so that a node with thousands of processes is not felt.
 
-    The next scan begins `interval_seconds` after the last one, or later: a scan takes at most `share` of one core.
+    The next scan begins `interval_seconds` after the last one, or later: scans take at most `share` of one core, those
+    that are brought forward at most `hurried_share`.
     `readers` is None until the first scan is through; `unseen` counts processes whose descriptors may not be read.
     """
 
@@ -28,25 +30,30 @@ class ReaderScan:
         proc: Path,
         interval_seconds: float,
         share: float = 0.0005,
+        hurried_share: float = 0.005,
         monotonic: Callable[[], float] = time.monotonic,
         cpu: Callable[[], float] = time.thread_time,
     ) -> None:
         self._proc = proc
         self._interval = interval_seconds
         self._share = share
+        self._hurried_share = hurried_share
         self._monotonic = monotonic
         self._cpu = cpu
         self._running: Iterator[list[Reader]] | None = None
         self._found: list[Reader] = []
         self._spent = 0.0
         self._next = 0.0
+        self._earliest = 0.0
+        self._again = False
         self.readers: tuple[Reader, ...] | None = None
         self.unseen = 0
         self._unseen = 0
 
     def bring_forward(self) -> None:
-        """Something was opened or released: look soon, but keep to the share."""
-        self._next = min(self._next, self._monotonic() + min(0.25, self._interval))
+        """Something was opened or released: look soon. A scan under way may have passed it already."""
+        self._again = self._again or self._running is not None
+        self._next = min(self._next, self._earliest)
 
     def due(self) -> bool:
         """Whether there is something to do now."""
@@ -59,6 +66,7 @@ class ReaderScan:
             if self._monotonic() < self._next:
                 return
             self._running, self._found, self._spent, self._unseen = self._each(), [], 0.0, 0
+            self._again = False
         for readers in self._running:
             self._found += readers
             if self._cpu() - begun > seconds:
@@ -68,7 +76,9 @@ class ReaderScan:
         self._running = None
         self.readers = tuple(self._found)
         self.unseen = self._unseen
-        self._next = self._monotonic() + max(self._interval, self._spent / self._share)
+        now = self._monotonic()
+        self._earliest = now + max(_HURRY_SECONDS, self._spent / self._hurried_share)
+        self._next = self._earliest if self._again else now + max(self._interval, self._spent / self._share)
 
     def _each(self) -> Iterator[list[Reader]]:
         own = os.getpid()
