@@ -76,7 +76,7 @@ def _run(config: Config, environ: Mapping[str, str]) -> int:
     def stop(_number: int, _frame: FrameType | None) -> None:
         agent.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last: its terminal was closed
         signal.signal(number, stop)
     with agent:
         for line in agent.summary():

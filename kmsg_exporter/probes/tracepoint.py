@@ -95,11 +95,10 @@ class TracepointBackend:
         return self._reader.lost_events()
 
     def probes(self) -> tuple[ProbeState, ...]:
-        states = [
+        return tuple(  # a hint that can't be had is no blindness: it stands in `failures` only
             ProbeState(traced.name, self._urgent.is_enabled(traced.event), self._reader.seen.get(number, 0))
             for number, traced in self._attached.items()
-        ]
-        return (*states, *(ProbeState(name, attached=False) for name in self._failed))
+        )
 
     def failures(self) -> dict[str, str]:
         """Why a probe is not there, by its name."""
