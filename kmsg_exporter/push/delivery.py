@@ -71,7 +71,7 @@ class Delivery:
 
     def _connected(self) -> requests.Session:
         if self._session is None:
-            logging.getLogger("urllib3").setLevel(logging.INFO)  # its debug lines hold the whole address
+            logging.getLogger("urllib3.connectionpool").addFilter(_no_debug)
             self._session = lean_requests()()
             self._session.headers["Accept-Encoding"] = "identity"
         return self._session
@@ -89,6 +89,11 @@ class Delivery:
         except (requests.RequestException, OSError):
             pass
         return bytes(answer)
+
+
+def _no_debug(record: logging.LogRecord) -> bool:
+    """The library's debug lines hold the whole address, with what may be a secret in its query."""
+    return record.levelno > logging.DEBUG
 
 
 def _rejected(answer: bytes) -> int:
