@@ -106,7 +106,7 @@ def test_a_name_of_quotes_and_newlines_and_bytes_is_one_series(agent: Agent, tmp
 def test_the_container_comes_from_the_cgroup(agent: Agent) -> None:
     container = "0123456789abcdef" * 4
     cgroup = Path(f"/sys/fs/cgroup/kubepods/pod6c3fa4a4-9f9e-4b5c-8d7a-0d2b6f3a1c11/{container}")
-    cgroup.mkdir(parents=True)
+    cgroup.mkdir(parents=True, exist_ok=True)
     known = len(agent.events())
     printk("for the container")
     # the shell that moved is gone when the agent looks, as the children of a runtime are
