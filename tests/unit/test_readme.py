@@ -1,0 +1,132 @@
+"""What the pages say is there: commands, flags, variables, metrics, links, and the tables that the code holds."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from kmsg_exporter.cli import parser
+from kmsg_exporter.config import OPTIONS, load
+from kmsg_exporter.coverage import COVERAGE
+from kmsg_exporter.metrics.exposition import ALL
+
+TOP = Path(__file__).parents[2]
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{page.name}" for page in TOP.glob("docs/*.md")))
+GENERATED = ("README.md", "docs/configuration.md", "docs/metrics.md")
+BRACED = re.compile(r"\{[^}]*\}")
+
+each_page = pytest.mark.parametrize("page", PAGES)
+
+
+def read(page: str) -> str:
+    return (TOP / page).read_text()
+
+
+def filled(page: str) -> str:
+    spec = importlib.util.spec_from_file_location("docs_generate", TOP / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return cast("Callable[[str], str]", module.filled)(page)
+
+
+def code(page: str) -> Iterator[str]:
+    """Each line of the page's blocks of code, and each piece of code within a sentence."""
+    for number, part in enumerate(re.split(r"^```.*$", read(page), flags=re.MULTILINE)):
+        lines = part.splitlines()
+        yield from lines if number % 2 else (line for line in lines if line.startswith("    "))
+        if number % 2 == 0:
+            yield from re.findall(r"`([^`\n]+)`", part)
+
+
+def commands(page: str, program: str) -> Iterator[list[str]]:
+    """The arguments of every call of a program that the page shows, with or without the prompt before it."""
+    for line in code(page):
+        call = re.match(rf"\s*(?:[$#] )?(?:sudo )?(?:\S*/)?{program}(?: +(.*))?$", line)
+        if call:
+            yield shlex.split(call[1] or "", comments=True)
+
+
+def test_the_readme_says_of_each_backend_what_the_agent_says() -> None:
+    rows = [tuple(cell.strip() for cell in line.strip("| \n").split("|")) for line in read("README.md").splitlines()]
+    head = rows.index(("`kprobe`", "`tracepoint`", "`function`", "`state`"))
+    told = rows[head + 2 : head + 2 + len(COVERAGE)]
+    assert told == [(row.what, row.kprobe, row.tracepoint, row.function, row.state) for row in COVERAGE]
+    assert rows[head + 2 + len(COVERAGE)] == ("",)
+
+
+@pytest.mark.parametrize("page", GENERATED)
+def test_a_generated_table_is_what_the_code_says(page: str) -> None:
+    assert "<!-- generated: " in read(page)
+    assert filled(read(page)) == read(page), "run .venv/bin/python docs/generate.py"
+
+
+@each_page
+def test_every_command_is_one_that_the_program_takes(page: str) -> None:
+    for arguments in commands(page, "kmsg-exporter"):
+        if not arguments or {"--help", "--version"} & set(arguments):
+            continue
+        load(parser().parse_args(arguments), {}, read_file=lambda _path: "")
+
+
+@each_page
+def test_every_make_command_is_a_target(page: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), flags=re.MULTILINE))
+    for arguments in commands(page, "make"):
+        assert [word for word in arguments if "=" not in word and word not in targets] == []
+
+
+@each_page
+def test_every_script_and_test_that_a_command_names_is_there(page: str) -> None:
+    for line in code(page):
+        for path in re.findall(r"(?<![\w./-])(?:tests|docs|kmsg_exporter|deploy)/[\w./-]*\w", line):
+            assert (TOP / path).exists(), path
+
+
+@each_page
+def test_every_flag_is_a_flag(page: str) -> None:
+    flags = {option.flag for option in OPTIONS} | {f"--no-{option.name}" for option in OPTIONS}
+    flags |= {"--help", "--version", "--json"}
+    foreign = {"--append", "--strict"}  # of tests/guest/boot.py and mypy
+    for piece in code(page):
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z.-]*", piece)) - flags - foreign == set()
+
+
+@each_page
+def test_every_variable_of_ours_is_an_option(page: str) -> None:
+    names = set(re.findall(r"KMSG_EXPORTER_[A-Z_]*[A-Z]", read(page)))
+    assert names - {option.variable for option in OPTIONS} == set()
+
+
+@each_page
+def test_every_metric_is_exposed(page: str) -> None:
+    known = {definition.name for definition in ALL}
+    folders = {path.name for path in TOP.iterdir()}
+    instances = {"kmsg_exporter", "kmsg_exporter_bulk", "kmsg_exporter_recorder"}
+    functions = {"kmsg_open", "kmsg_read", "kmsg_release"}
+    for piece in code(page):
+        named = set(re.findall(r"(?<![\w./])kmsg_[a-z_]+[a-z](?![\w/.])", BRACED.sub("", piece)))
+        assert named - known - folders - instances - functions == set()
+
+
+@each_page
+def test_every_link_leads_to_a_file(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", read(page)):
+        if not target.startswith(("http://", "https://")):
+            assert (TOP / page).parent.joinpath(target).exists(), target
+
+
+def test_every_metric_and_every_option_stands_in_its_page() -> None:
+    assert [one.name for one in ALL if f"| `{one.name}` |" not in read("docs/metrics.md")] == []
+    assert [one.flag for one in OPTIONS if f"| `{one.flag}` |" not in read("docs/configuration.md")] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len(read("README.md").splitlines()) <= 190
