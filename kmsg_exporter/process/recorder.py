@@ -63,11 +63,12 @@ class Life:
     execs_later: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Page:
     cpu: int
     time_ns: int
     raw: bytes
+    tids: bytes | None = None  # whom its process events are about, four bytes each; None until somebody asks
 
 
 class FlightRecorder:
@@ -82,7 +83,6 @@ class FlightRecorder:
         self._broken: set[int] = set()
         self._formats: dict[int, tuple[str, EventFormat]] = {}
         self._lives: dict[tuple[int, int], Life] = {}
-        self._tid_places: list[tuple[bytes, int]] = []
         self.refused: dict[str, str] = {}
 
     def start(self) -> None:
@@ -95,8 +95,6 @@ class FlightRecorder:
                 self.refused[event] = str(exc)
             else:
                 self._formats[layout.id] = (event, layout)
-                if event in _PROCESS_EVENTS:
-                    self._tid_places.append((layout.id.to_bytes(2, "little"), layout["pid"].offset))
         for event in PRINTED:
             if self._instance.is_enabled(event):
                 layout = self._instance.format(event)
@@ -181,14 +179,15 @@ class FlightRecorder:
         return self._records_on(self._pages_since(after_ns), events)
 
     def _pages_about(self, tid: bytes) -> Iterator[_Page]:
-        """Pages that hold a process event about a thread; a small number is found on many others."""
+        """Pages that hold a process event about a thread, and a few more."""
         for held in self._pages:
-            at = held.raw.find(tid)
-            while at >= 0:
-                if any(held.raw.startswith(event, at - offset) for event, offset in self._tid_places if at >= offset):
-                    yield held
-                    break
-                at = held.raw.find(tid, at + 1)
+            if held.tids is None:
+                held.tids = b"".join(
+                    record[layout["pid"].offset :][:4]
+                    for _, _, layout, record in self._records_on((held,), _PROCESS_EVENTS)
+                )
+            if tid in held.tids:
+                yield held
 
     def _pages_since(self, after_ns: int) -> Iterator[_Page]:
         """Pages that may hold records made after a moment: of each CPU those that began later, and the one before."""
