@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 _GONE = (FileNotFoundError, ProcessLookupError)
+_HEAD_BYTES = 4096  # what is wanted of a status file stands before its lists of groups and CPUs
+_IDS = re.compile(rb"^(Tgid|PPid|Uid):\t(\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +31,17 @@ class Living:
 
 def read_living(tid: int, *, proc: Path) -> Living | None:
     """What /proc knows of a thread (also of one that is not a leader), None when it is gone."""
-    folder = proc / str(tid)
-    try:
-        status = (folder / "status").read_bytes()
-        stat = (folder / "stat").read_bytes()
-    except _GONE:
+    status, stat = _head(tid, "status", proc), _head(tid, "stat", proc)
+    if status is None or stat is None:
         return None
-    values = dict(line.split(b":\t", 1) for line in status.split(b"\n") if b":\t" in line)
+    values = dict(_IDS.findall(status))
     after_comm = stat[stat.rfind(b")") + 2 :].split()
     try:
         return Living(
             tid=tid,
             pid=int(values[b"Tgid"]),
             parent_pid=int(values[b"PPid"]),
-            user_id=int(values[b"Uid"].split()[0]),
+            user_id=int(values[b"Uid"]),
             comm=read_comm(tid, proc=proc) or "",
             exe=read_exe(tid, proc=proc) or "",
             start_ns=int(after_comm[19]) * (10**9 // os.sysconf("SC_CLK_TCK")),
@@ -53,16 +53,14 @@ def read_living(tid: int, *, proc: Path) -> Living | None:
 
 def read_comm(tid: int, *, proc: Path) -> str | None:
     """The thread's own name, None when it is gone."""
-    try:
-        return text((proc / str(tid) / "comm").read_bytes().removesuffix(b"\n"))
-    except _GONE:
-        return None
+    comm = _head(tid, "comm", proc)
+    return None if comm is None else text(comm.removesuffix(b"\n"))
 
 
 def read_exe(tid: int, *, proc: Path) -> str | None:
     """The executable's path, None when there is none to be had (gone, a zombie, a kernel thread, not permitted)."""
     try:
-        return text(os.readlink(os.fsencode(proc / str(tid) / "exe")))
+        return text(os.readlink(os.fsencode(f"{proc}/{tid}/exe")))
     except (*_GONE, PermissionError):
         return None
 
@@ -83,6 +81,18 @@ def read_command_args(pid: int, *, proc: Path) -> tuple[str, ...] | None:
     except _GONE:
         return None
     return tuple(text(arg) for arg in raw.removesuffix(b"\0").split(b"\0")) if raw else None
+
+
+def _head(tid: int, name: str, proc: Path) -> bytes | None:
+    """The start of one of a thread's files, None when it is gone. Path is slow, and a scrape waits for this."""
+    try:
+        fd = os.open(f"{proc}/{tid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(fd, _HEAD_BYTES)
+        finally:
+            os.close(fd)
+    except _GONE:
+        return None
 
 
 def text(raw: bytes) -> str:
