@@ -166,8 +166,8 @@ class Agent:
             max_requests=config.web_max_requests,
             proc=config.path_procfs,
         )
+        self._start_local(stack, spool, watch)  # before the web server, which says that all is ready
         stack.enter_context(self._web)
-        self._start_local(stack, spool, watch)
         sender.start()
 
     def _recorder(self) -> FlightRecorder | None:

@@ -89,7 +89,7 @@ class Sender:
             self._counts,
             queue_events=queue.queue_events,
             queue_oldest_timestamp_seconds=queue.queue_oldest_unix,
-            dropped_total=queue.dropped_total,
+            dropped_total=dict(queue.dropped_total),
         )
 
     def _run(self, delivery: Delivery) -> None:

@@ -82,8 +82,9 @@ class DevKmsg:
         return tuple(found)
 
     def resume(self, visible_from: int) -> None:
-        """Take the next look against this position."""
-        self._visible_from = visible_from
+        """Take the next look against this position. What the ring has overwritten since then is not called hidden."""
+        oldest = self._seq_at(os.SEEK_SET)
+        self._visible_from = visible_from if oldest is None else max(visible_from, oldest)
 
     def close(self) -> None:
         self._descriptors.close()

@@ -53,7 +53,9 @@ def measure(agent: Service, store: Store, directory: Path, clearer: Clearer, *, 
         lasted = time.monotonic() - begun
         cpu, wakeups = agent.cpu_seconds() - cpu, agent.wakeups() - wakeups
     machine.write_line(dev)
-    clearer.begin().finish()
+    clear = clearer.begin()
+    clear.moment()
+    clear.finish()
     until(store.clears, "the first event to be stored", _SENT_SECONDS, 0.05)
     time.sleep(_AFTER_EVENT_SECONDS)
     after_event = Memory.of(agent)

@@ -48,7 +48,10 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    metrics: Latency
+    """`asked` is by scrapes that begin right after the clear, `polled` by an endless row of them."""
+
+    asked: Latency
+    polled: Latency
     stored: Latency
     bare_ms: float  # the clearing program's own life without the clear, median
 
@@ -70,7 +73,7 @@ def measure(agent: Service, store: Store, clearer: Clearer, *, clears: int, dev:
             time.sleep(_STORE_PAUSE_SECONDS)
             return store.clears()
 
-        def each(seen: Callable[[], int]) -> Latency:
+        def each(seen: Callable[[], int], *, polled: bool) -> Latency:
             polls: list[float] = []
             seconds = []
             for _ in range(clears):
@@ -78,27 +81,37 @@ def measure(agent: Service, store: Store, clearer: Clearer, *, clears: int, dev:
                 bare.append(clearer.bare_seconds())
                 os.write(log, LINE)
                 time.sleep(random.uniform(*_APART_SECONDS))
-                seconds.append(_one(seen, clearer, polls))
+                seconds.append(_one(seen, clearer, polls, polled=polled))
             return Latency.of(seconds, polls)
 
-        metrics = each(exposed)
-        in_store = each(stored)
-    return Latencies(metrics, in_store, percentile(bare, 50) * 1e3)
+        asked = each(exposed, polled=False)
+        streamed = each(exposed, polled=True)
+        in_store = each(stored, polled=True)
+    return Latencies(asked, streamed, in_store, percentile(bare, 50) * 1e3)
 
 
-def _one(seen: Callable[[], int], clearer: Clearer, polls: list[float]) -> float:
-    """Seconds from one clear to the first look that shows it."""
+def _one(seen: Callable[[], int], clearer: Clearer, polls: list[float], *, polled: bool) -> float:
+    """Seconds from one clear to the first look that shows it; `polled`, the looking begins before the clear."""
     before = seen()
     clear = clearer.begin()
-    deadline = time.monotonic() + _SEEN_SECONDS
+    moment = None if polled else clear.moment()
+    try:
+        shown = _first_look(lambda: seen() > before, polls)
+        return shown - (clear.moment() if moment is None else moment)
+    finally:
+        clear.finish()
+
+
+def _first_look(seen: Callable[[], bool], polls: list[float]) -> float:
+    """When it was seen, in seconds of CLOCK_MONOTONIC. Raises BenchError."""
     asked = time.monotonic()
-    while seen() == before:
+    deadline = asked + _SEEN_SECONDS
+    while True:
+        done = seen()
         now = time.monotonic()
         polls.append(now - asked)
+        if done:
+            return now
         if now > deadline:
-            clear.finish()
             raise BenchError(f"a clear was not seen within {_SEEN_SECONDS:g} s")
         asked = now
-    shown = time.monotonic()
-    polls.append(shown - asked)
-    return shown - clear.finish()

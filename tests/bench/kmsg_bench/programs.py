@@ -78,11 +78,14 @@ class Clear:
         self._pid = pid
         self._pipe = pipe
 
-    def finish(self) -> float:
-        """The moment of the clear, in seconds of CLOCK_MONOTONIC. Raises BenchError when it was refused."""
-        with os.fdopen(self._pipe, "rb") as pipe:
-            said = pipe.read(8)
-        _, status = os.waitpid(self._pid, 0)
-        if status or len(said) != 8:
+    def moment(self) -> float:
+        """Wait for it: when it was, in seconds of CLOCK_MONOTONIC. Raises BenchError when it was refused."""
+        said = os.read(self._pipe, 8)
+        if len(said) != 8:
             raise BenchError("the kernel refused to clear its log: run as root, with CAP_SYSLOG")
         return int.from_bytes(said, "little") / 1e9
+
+    def finish(self) -> None:
+        """Wait for the end of the program."""
+        os.close(self._pipe)
+        os.waitpid(self._pid, 0)

@@ -55,13 +55,14 @@ def write(path: Path, text: str) -> None:
 
 
 def _goals(results: Results) -> list[str]:
-    idle, start, metrics = results.idle, results.start, results.latencies.metrics
+    idle, start, latencies = results.idle, results.start, results.latencies
     goals = (
         ("RSS, push on, idle", idle.memory.rss_mib, _RSS_MIB, "{:.1f} MiB"),
         ("RSS after the first event was sent", idle.after_event.rss_mib, _RSS_MIB, "{:.1f} MiB"),
         ("CPU when idle, of one core", idle.cpu_share, _IDLE_SHARE, "{:.3%}"),
         ("exec to ready, p50", start.ready_seconds.median, _READY_SECONDS, "{:.3f} s"),
-        ("clear to /metrics, p99", metrics.p99_ms, _METRICS_P99_MS, "{:.2f} ms"),
+        ("clear to /metrics asked right after it, p99", latencies.asked.p99_ms, _METRICS_P99_MS, "{:.2f} ms"),
+        ("clear to /metrics polled without a pause, p99", latencies.polled.p99_ms, _METRICS_P99_MS, "{:.2f} ms"),
     )
     rows = [
         (what, text.format(value), "<= " + text.format(goal), "reached" if value <= goal else "**not reached**")
@@ -101,7 +102,11 @@ def _latencies(latencies: Latencies) -> list[str]:
         )
 
     head = ("a clear is", "p50, ratio", "p99, ratio", "p50, ms", "p99, ms", "worst, ms", "one look, ms", "clears")
-    rows = (row("visible in /metrics", latencies.metrics), row("stored at the collector", latencies.stored))
+    rows = (
+        row("visible in /metrics, asked right after it", latencies.asked),
+        row("visible in /metrics, polled without a pause", latencies.polled),
+        row("stored at the collector", latencies.stored),
+    )
     return [
         *_table(head, rows),
         "",
