@@ -6,6 +6,6 @@ top=$(cd "$here/../.." && pwd)
 kernel=$1; shift
 append=
 case ${1:-} in --append=*) append=${1#--append=}; shift ;; esac
-exec "${PYTHON:-$top/.venv/bin/python}" "$top/tests/guest/boot.py" "$kernel" --append "$append" --timeout 900 \
+exec "${PYTHON:-$top/.venv/bin/python}" "$top/tests/guest/boot.py" "$kernel" --append "$append" --timeout 1500 \
   --copy "$top/kmsg_exporter:/opt/kmsg-exporter/kmsg_exporter" --copy "$here:/opt/kmsg-exporter/tests/kernel" \
   -- sh /opt/kmsg-exporter/tests/kernel/in_guest.sh "$@"
