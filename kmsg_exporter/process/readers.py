@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from kmsg_exporter.model import Interface, Reader
@@ -16,11 +17,19 @@ _HURRY_SECONDS = 0.25
 _GONE = (FileNotFoundError, ProcessLookupError)
 
 
+@dataclass(frozen=True)
+class _Held:
+    reader: Reader
+    path: str
+    """Of the descriptor, in /proc."""
+
+
 class ReaderScan:
     """Scans a piece at a time, so that a node with thousands of processes is not felt.
 
     The next scan begins `interval_seconds` after the last one, or later: scans take at most `share` of one core, those
-    that are brought forward at most `hurried_share`.
+    that are brought forward at most `hurried_share`. The descriptors that were found are few: whether they are still
+    held is looked at every `interval_seconds`, so that a reader that is gone is not shown until the next scan.
     `readers` is None until the first scan is through; `unseen` counts processes whose descriptors may not be read.
     """
 
@@ -41,9 +50,11 @@ class ReaderScan:
         self._monotonic = monotonic
         self._cpu = cpu
         self._running: Iterator[list[Reader]] | None = None
-        self._found: list[Reader] = []
+        self._found: list[_Held] = []
+        self._held: list[_Held] = []
         self._spent = 0.0
         self._next = 0.0
+        self._check_at = 0.0
         self._earliest = 0.0
         self._again = False
         self.readers: tuple[Reader, ...] | None = None
@@ -57,38 +68,54 @@ class ReaderScan:
 
     def due(self) -> bool:
         """Whether there is something to do now."""
-        return self._running is not None or self._monotonic() >= self._next
+        return self._running is not None or self._monotonic() >= min(self._next, self._check_at)
 
     def step(self, seconds: float) -> None:
         """Work for about this long, on CPU."""
         begun = self._cpu()
         if self._running is None:
             if self._monotonic() < self._next:
+                self._check()
                 return
             self._running, self._found, self._spent, self._unseen = self._each(), [], 0.0, 0
             self._again = False
-        for readers in self._running:
-            self._found += readers
+        for held in self._running:
+            self._found += held
             if self._cpu() - begun > seconds:
                 self._spent += self._cpu() - begun
                 return
         self._spent += self._cpu() - begun
         self._running = None
-        self.readers = tuple(self._found)
+        self._show(self._found)
         self.unseen = self._unseen
         now = self._monotonic()
         self._earliest = now + max(_HURRY_SECONDS, self._spent / self._hurried_share)
         self._next = self._earliest if self._again else now + max(self._interval, self._spent / self._share)
 
-    def _each(self) -> Iterator[list[Reader]]:
+    def _check(self) -> None:
+        """Whether what was found is still held: a process may hold it by another descriptor, so one that is not is
+        scanned again as a whole."""
+        still: list[_Held] = []
+        for pid in dict.fromkeys(held.reader.pid for held in self._held):
+            mine = [held for held in self._held if held.reader.pid == pid]
+            intact = all(self._interface(held.path) == held.reader.interface for held in mine)
+            still += mine if intact else self._process(pid)
+        self._show(still)
+
+    def _show(self, held: list[_Held]) -> None:
+        self._held = held
+        self.readers = tuple(one.reader for one in held)
+        self._check_at = self._monotonic() + self._interval
+
+    def _each(self) -> Iterator[list[_Held]]:
         own = os.getpid()
         for name in os.listdir(self._proc):
             if name.isdigit() and int(name) != own:
                 yield self._process(int(name))
 
-    def _process(self, pid: int) -> list[Reader]:
+    def _process(self, pid: int) -> list[_Held]:
         folder = self._proc / str(pid) / "fd"
-        found: dict[Interface, Reader] = {}
+        found: dict[Interface, _Held] = {}
         try:
             names = os.listdir(folder)
         except _GONE:
@@ -97,11 +124,12 @@ class ReaderScan:
             self._unseen += 1
             return []
         for name in names:
-            interface = self._interface(os.path.join(folder, name))  # noqa: PTH118  Path is slow and this runs often
+            path = os.path.join(folder, name)  # noqa: PTH118  Path is slow and this runs often
+            interface = self._interface(path)
             if interface is not None and interface not in found and self._reads(pid, name):
                 comm, exe = procfs.read_comm(pid, proc=self._proc), procfs.read_exe(pid, proc=self._proc)
                 if comm is not None:
-                    found[interface] = Reader(pid, comm, exe or "", interface)
+                    found[interface] = _Held(Reader(pid, comm, exe or "", interface), path)
         return list(found.values())
 
     def _interface(self, path: str) -> Interface | None:

@@ -101,7 +101,7 @@ def test_scan_goes_on_where_it_stopped(proc: FakeProc, device: Path) -> None:
 
 @pytest.mark.parametrize(("spent_seconds", "next_seconds"), [(0.001, 15.0), (1.0, 2000.0)])
 def test_next_scan_waits_for_its_interval_and_longer_when_scans_are_dear(
-    proc: FakeProc, spent_seconds: float, next_seconds: float
+    proc: FakeProc, device: Path, spent_seconds: float, next_seconds: float
 ) -> None:
     now = 0.0
     clock = iter((0.0, *[spent_seconds] * 1000))
@@ -109,10 +109,39 @@ def test_next_scan_waits_for_its_interval_and_longer_when_scans_are_dear(
         proc=proc.folder, interval_seconds=15, share=0.0005, monotonic=lambda: now, cpu=lambda: next(clock)
     )
     scan.step(60)
+    proc.add(42, comm="x", exe="/bin/x")
+    holds(proc, 42, 3, device)
     now = next_seconds - 0.1
-    assert not scan.due()
+    scan.step(60)
+    assert scan.readers == ()
     now = next_seconds
     assert scan.due()
+    scan.step(60)
+    assert scan.readers == (Reader(42, "x", "/bin/x", "dev_kmsg"),)
+
+
+def test_reader_that_is_gone_is_seen_at_the_next_interval_however_dear_scans_are(
+    proc: FakeProc, device: Path, proc_kmsg: Path
+) -> None:
+    now = 0.0
+    clock = iter((0.0, *[1.0] * 1000))
+    for pid in (42, 43, 44):
+        proc.add(pid, comm="x", exe="/bin/x")
+        holds(proc, pid, 3, device)
+    scan = ReaderScan(proc=proc.folder, interval_seconds=15, monotonic=lambda: now, cpu=lambda: next(clock))
+    scan.step(60)
+    assert scan.readers is not None
+    assert len(scan.readers) == 3
+    (proc.folder / "42" / "fd" / "3").unlink()
+    (proc.folder / "43" / "fd" / "3").unlink()
+    holds(proc, 43, 4, proc_kmsg)
+    now = 14.9
+    assert not scan.due()
+    now = 15.0
+    assert scan.due()
+    scan.step(60)
+    assert set(scan.readers) == {Reader(43, "x", "/bin/x", "proc_kmsg"), Reader(44, "x", "/bin/x", "dev_kmsg")}
+    assert not scan.due()
 
 
 def test_open_brings_the_next_scan_forward(proc: FakeProc) -> None:
