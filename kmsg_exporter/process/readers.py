@@ -49,7 +49,7 @@ class ReaderScan:
         self._hurried_share = hurried_share
         self._monotonic = monotonic
         self._cpu = cpu
-        self._running: Iterator[list[Reader]] | None = None
+        self._running: Iterator[list[_Held]] | None = None
         self._found: list[_Held] = []
         self._held: list[_Held] = []
         self._spent = 0.0

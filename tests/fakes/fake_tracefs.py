@@ -1,6 +1,6 @@
 """A tracefs in memory that behaves: it parses commands, refuses what a kernel refuses and records what is called.
 
-What it does was seen on 5.10, 6.1 and a restricted 6.18 kernel: tests/unit/tracefs/test_behaviour.py holds it to them.
+What it does was seen on 5.10, 6.1 and a restricted 6.18 kernel: tests/tracefs/test_behaviour.py holds it to them.
 """
 
 from __future__ import annotations

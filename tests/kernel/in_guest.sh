@@ -5,6 +5,11 @@ export KMSG_GUEST=1 PYTHONPATH=/opt/kmsg-exporter
 cd /opt/kmsg-exporter || exit 1
 status=0
 echo "# kernel $(uname -r) $(uname -m)"
+tests() { python3 -m pytest -c tests/kernel/pytest.ini -p no:cacheprovider -q "$@" || status=1; }
+case " $* " in *" kprobe "*)
+  echo "# tracefs behaves as the fake of the unit tests does"
+  KMSG_TRACEFS=/sys/kernel/tracing tests tests/tracefs ;;
+esac
 for backend; do
   if [ "$backend" = lockdown ]; then
     mode=$(sed -n 's/.*\[\(.*\)\].*/\1/p' /sys/kernel/security/lockdown)
@@ -14,6 +19,6 @@ for backend; do
     what="tests/kernel --ignore=tests/kernel/test_lockdown.py"
   fi
   echo "# backend $backend, lockdown $mode"
-  KMSG_BACKEND=$backend KMSG_LOCKDOWN=$mode python3 -m pytest -c tests/kernel/pytest.ini -p no:cacheprovider -q $what || status=1
+  KMSG_BACKEND=$backend KMSG_LOCKDOWN=$mode tests $what
 done
 exit $status

@@ -21,6 +21,8 @@ NAME = "kmsg_behaviour"
 EXEC = "sched/sched_process_exec"
 OPEN = Kprobe(GROUP, "kb_open", "devkmsg_open", ("comm=$comm",))
 READ = Kretprobe(GROUP, "kb_read", "devkmsg_read", ("ret=$retval:s64", "comm=$comm"))
+with_kprobes = pytest.mark.needs("kprobe_events")
+with_function_tracer = pytest.mark.needs("set_ftrace_filter")
 
 
 @pytest.fixture
@@ -29,13 +31,6 @@ def tracefs(make_tracefs: Callable[[], Tracefs]) -> Iterator[Tracefs]:
     yield tracefs
     remove_instance(tracefs, NAME)
     dynevent.undefine(tracefs, GROUP)
-
-
-@pytest.fixture
-def kprobes(tracefs: Tracefs) -> Tracefs:
-    if not tracefs.exists("kprobe_events"):
-        pytest.skip("this kernel has no kprobes")
-    return tracefs
 
 
 def instance_of(tracefs: Tracefs, *, overwrite: bool = False) -> Instance:
@@ -78,36 +73,41 @@ def test_lines_are_the_lines_of_read(tracefs: Tracefs) -> None:
     assert "".join(tracefs.lines(path)) == tracefs.read(path)
 
 
-def test_defined_kprobe_is_listed_as_it_was_written(kprobes: Tracefs) -> None:
-    dynevent.define(kprobes, OPEN)
-    dynevent.define(kprobes, READ)
-    assert dynevent.defined(kprobes, GROUP) == {
+@with_kprobes
+def test_defined_kprobe_is_listed_as_it_was_written(tracefs: Tracefs) -> None:
+    dynevent.define(tracefs, OPEN)
+    dynevent.define(tracefs, READ)
+    assert dynevent.defined(tracefs, GROUP) == {
         "kb_open": "p:kmsg_behaviour/kb_open devkmsg_open comm=$comm",
         "kb_read": "r256:kmsg_behaviour/kb_read devkmsg_read ret=$retval:s64 comm=$comm",
     }
-    assert dynevent.defined(kprobes, "another_group") == {}
+    assert dynevent.defined(tracefs, "another_group") == {}
 
 
-def test_removed_kprobe_is_no_longer_listed(kprobes: Tracefs) -> None:
-    dynevent.define(kprobes, OPEN)
-    dynevent.undefine(kprobes, GROUP)
-    assert dynevent.defined(kprobes, GROUP) == {}
-    assert not kprobes.exists(f"events/{GROUP}")
+@with_kprobes
+def test_removed_kprobe_is_no_longer_listed(tracefs: Tracefs) -> None:
+    dynevent.define(tracefs, OPEN)
+    dynevent.undefine(tracefs, GROUP)
+    assert dynevent.defined(tracefs, GROUP) == {}
+    assert not tracefs.exists(f"events/{GROUP}")
 
 
-def test_same_kprobe_twice_is_refused(kprobes: Tracefs) -> None:
-    dynevent.define(kprobes, OPEN)
+@with_kprobes
+def test_same_kprobe_twice_is_refused(tracefs: Tracefs) -> None:
+    dynevent.define(tracefs, OPEN)
     with pytest.raises(TracefsRejected, match="File exists") as refused:
-        dynevent.define(kprobes, OPEN)
+        dynevent.define(tracefs, OPEN)
     assert refused.value.errno == errno.EEXIST
 
 
-def test_kprobe_on_an_unknown_symbol_is_a_missing_feature(kprobes: Tracefs) -> None:
+@with_kprobes
+def test_kprobe_on_an_unknown_symbol_is_a_missing_feature(tracefs: Tracefs) -> None:
     with pytest.raises((FeatureUnavailable, TracefsRejected), match="p:kmsg_behaviour/kb_none no_such_function"):
-        dynevent.define(kprobes, Kprobe(GROUP, "kb_none", "no_such_function"))
-    assert dynevent.defined(kprobes, GROUP) == {}
+        dynevent.define(tracefs, Kprobe(GROUP, "kb_none", "no_such_function"))
+    assert dynevent.defined(tracefs, GROUP) == {}
 
 
+@with_kprobes
 @pytest.mark.parametrize(
     ("fetcharg", "reason"),
     [
@@ -116,42 +116,45 @@ def test_kprobe_on_an_unknown_symbol_is_a_missing_feature(kprobes: Tracefs) -> N
         ("a=+0(%sp):nosuch", "Unknown type is specified"),
     ],
 )
-def test_refused_fetcharg_tells_the_reason_of_the_error_log(kprobes: Tracefs, fetcharg: str, reason: str) -> None:
+def test_refused_fetcharg_tells_the_reason_of_the_error_log(tracefs: Tracefs, fetcharg: str, reason: str) -> None:
     with pytest.raises(TracefsRejected, match=rf"kprobe_events: '.*': Invalid argument \({reason}\)") as refused:
-        dynevent.define(kprobes, Kprobe(GROUP, "kb_bad", "devkmsg_open", (fetcharg,)))
+        dynevent.define(tracefs, Kprobe(GROUP, "kb_bad", "devkmsg_open", (fetcharg,)))
     assert refused.value.errno == errno.EINVAL
 
 
-def test_kprobe_that_is_enabled_cannot_be_removed(kprobes: Tracefs) -> None:
-    dynevent.define(kprobes, OPEN)
-    with instance_of(kprobes) as instance:
+@with_kprobes
+def test_kprobe_that_is_enabled_cannot_be_removed(tracefs: Tracefs) -> None:
+    dynevent.define(tracefs, OPEN)
+    with instance_of(tracefs) as instance:
         instance.enable(f"{GROUP}/kb_open")
         with pytest.raises(TracefsRejected) as refused:
-            dynevent.undefine(kprobes, GROUP)
+            dynevent.undefine(tracefs, GROUP)
         assert refused.value.errno == errno.EBUSY
         instance.disable(f"{GROUP}/kb_open")
-        dynevent.undefine(kprobes, GROUP)
-        assert not kprobes.exists(f"{instance.path}/events/{GROUP}")
+        dynevent.undefine(tracefs, GROUP)
+        assert not tracefs.exists(f"{instance.path}/events/{GROUP}")
 
 
-def test_removing_a_kprobe_that_was_enabled_empties_the_buffers_it_was_enabled_in(kprobes: Tracefs) -> None:
-    dynevent.define(kprobes, OPEN)
-    dynevent.define(kprobes, READ)
-    with instance_of(kprobes) as instance:
+@with_kprobes
+def test_removing_a_kprobe_that_was_enabled_empties_the_buffers_it_was_enabled_in(tracefs: Tracefs) -> None:
+    dynevent.define(tracefs, OPEN)
+    dynevent.define(tracefs, READ)
+    with instance_of(tracefs) as instance:
         instance.enable(f"{GROUP}/kb_open")
         mark(instance, "before")
-        kprobes.write("kprobe_events", f"-:{GROUP}/kb_read\n")
+        tracefs.write("kprobe_events", f"-:{GROUP}/kb_read\n")
         instance.disable(f"{GROUP}/kb_open")
         assert [text for _time, text in marks(instance)] == [b"before"]
         mark(instance, "again")
-        dynevent.undefine(kprobes, GROUP)
+        dynevent.undefine(tracefs, GROUP)
         assert marks(instance) == []
 
 
-def test_kprobe_formats_place_the_fetchargs_one_after_the_other(kprobes: Tracefs) -> None:
-    dynevent.define(kprobes, OPEN)
-    dynevent.define(kprobes, READ)
-    with instance_of(kprobes) as instance:
+@with_kprobes
+def test_kprobe_formats_place_the_fetchargs_one_after_the_other(tracefs: Tracefs) -> None:
+    dynevent.define(tracefs, OPEN)
+    dynevent.define(tracefs, READ)
+    with instance_of(tracefs) as instance:
         opened = instance.format(f"{GROUP}/kb_open")
         returned = instance.format(f"{GROUP}/kb_read")
     assert (opened.name, opened["comm"].offset, opened["comm"].size, opened["comm"].kind) == (
@@ -165,9 +168,10 @@ def test_kprobe_formats_place_the_fetchargs_one_after_the_other(kprobes: Tracefs
     assert opened.id != returned.id
 
 
-def test_profile_of_a_probe_that_never_ran_is_zero(kprobes: Tracefs) -> None:
-    dynevent.define(kprobes, OPEN)
-    assert dynevent.profiles(kprobes)["kb_open"] == ProbeProfile(0, 0)
+@with_kprobes
+def test_profile_of_a_probe_that_never_ran_is_zero(tracefs: Tracefs) -> None:
+    dynevent.define(tracefs, OPEN)
+    assert dynevent.profiles(tracefs)["kb_open"] == ProbeProfile(0, 0)
 
 
 def test_new_instance_exists_until_it_is_left(tracefs: Tracefs) -> None:
@@ -188,12 +192,10 @@ def test_instance_with_an_open_pipe_cannot_be_removed(tracefs: Tracefs) -> None:
         assert refused.value.errno == errno.EBUSY
 
 
+@with_function_tracer
 def test_tracer_is_not_changed_while_a_pipe_is_open(tracefs: Tracefs) -> None:
     with instance_of(tracefs) as instance:
-        try:
-            instance.set("set_ftrace_filter", "devkmsg_open\n")  # so that no other function is patched
-        except (FeatureUnavailable, TracefsRejected) as exc:
-            pytest.skip(f"no function filter: {exc}")
+        instance.set("set_ftrace_filter", "devkmsg_open\n")  # so that no other function is patched
         instance.set("current_tracer", "function")
         instance.set("current_tracer", "nop")
         assert instance.fds()
@@ -203,12 +205,10 @@ def test_tracer_is_not_changed_while_a_pipe_is_open(tracefs: Tracefs) -> None:
         assert refused.value.errno == errno.EBUSY
 
 
+@with_function_tracer
 def test_function_that_is_not_there_is_refused_when_its_line_has_an_end(tracefs: Tracefs) -> None:
     with instance_of(tracefs) as instance:
-        try:
-            instance.set("set_ftrace_filter", "no_such_function")
-        except (FeatureUnavailable, TracefsRejected) as exc:
-            pytest.skip(f"no function filter: {exc}")
+        instance.set("set_ftrace_filter", "no_such_function")
         with pytest.raises(TracefsRejected) as refused:
             instance.set("set_ftrace_filter", "no_such_function\n")
         assert refused.value.errno == errno.EINVAL
