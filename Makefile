@@ -46,8 +46,8 @@ ha: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest tests/prometheus
 
 lock: $(VENV)/dev.stamp ## make the lock files anew
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra web pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra web --group dev pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what make made
 	rm -rf $(VENV) tests/setup.stamp
