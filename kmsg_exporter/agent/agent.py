@@ -195,7 +195,7 @@ class Agent:
 
     def _ring(self, stack: ExitStack) -> Ring | None:
         try:
-            ring: Ring = DevKmsg(self.config.path_dev / "kmsg", buffer_bytes=buffer_bytes)
+            ring: Ring = DevKmsg(self.config.path_dev / "kmsg", buffer_bytes=buffer_bytes())
         except RingUnavailable as exc:
             _log.info("looking at the log by syslog(2): %s", exc)
             try:

@@ -194,7 +194,7 @@ def _of_running(config: Config, running: AlreadyRunning) -> tuple[list[Check], s
 def _ring(config: Config) -> tuple[list[Check], bool]:
     device = config.path_dev / "kmsg"
     try:
-        DevKmsg(device, buffer_bytes=buffer_bytes).close()
+        DevKmsg(device, buffer_bytes=buffer_bytes()).close()
     except RingUnavailable as exc:
         remedy = "in a container: privileged, or a device rule for /dev/kmsg; without it hidden records are not counted"
         checks = [Check(str(device), "note", str(exc), remedy)]

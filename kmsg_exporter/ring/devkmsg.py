@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -18,13 +17,13 @@ _MAX_TRIES = 16
 
 
 class DevKmsg:
-    """Looks at the log through `path`. `buffer_bytes` tells the ring's size, None where it can't.
+    """Looks at the log through `path`. `buffer_bytes` is the ring's size, None where it is not known.
 
     Three descriptors: one that seeks, one that follows the log to its end to know the newest sequence number, and one
     that stands where the last emptying ended: the next one's records are found without reading the ring from its start.
     """
 
-    def __init__(self, path: Path, *, buffer_bytes: Callable[[], int | None]) -> None:
+    def __init__(self, path: Path, *, buffer_bytes: int | None) -> None:
         self._path = path
         self._buffer_bytes = buffer_bytes
         with ExitStack() as stack:
@@ -53,7 +52,7 @@ class DevKmsg:
                 hidden_records=max(0, visible_from - oldest),
                 records_total=self._next_seq if count_records or first is None else None,
                 overwritten_records_total=oldest,
-                buffer_bytes=self._buffer_bytes(),
+                buffer_bytes=self._buffer_bytes,
             ),
             jumped,
             first_seq=before if jumped else None,

@@ -121,8 +121,10 @@ class Instance:
             self.tracefs.write(f"{self.path}/events/{event}/enable", "0", truncate=True)
 
     def is_enabled(self, event: str) -> bool:
-        path = f"{self.path}/events/{event}/enable"
-        return self.tracefs.exists(path) and self.tracefs.read(path).startswith("1")
+        try:
+            return self.tracefs.read(f"{self.path}/events/{event}/enable").startswith("1")
+        except FeatureUnavailable:
+            return False
 
     def format(self, event: str) -> EventFormat:
         """The record layout of `system/event`."""

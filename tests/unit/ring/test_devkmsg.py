@@ -27,7 +27,7 @@ def opened(log: FakeKmsg) -> Iterator[DevKmsg]:
     """The ring on a fake log: no test may clear the machine's own."""
     device = SimpleNamespace(**CONSTANTS, open=log.open, read=log.read, lseek=log.lseek, close=log.close)
     with patch.object(devkmsg, "os", device):
-        ring = DevKmsg(Path("/dev/kmsg"), buffer_bytes=lambda: 131072)
+        ring = DevKmsg(Path("/dev/kmsg"), buffer_bytes=131072)
         yield ring
         ring.close()
     assert log.open_descriptors() == 0
@@ -251,7 +251,7 @@ def test_look_while_others_overwrite_the_ring_never_jumps(
 
 def test_missing_device_says_so(tmp_path: Path) -> None:
     with pytest.raises(RingUnavailable, match="there is no such device here"):
-        DevKmsg(tmp_path / "kmsg", buffer_bytes=lambda: None)
+        DevKmsg(tmp_path / "kmsg", buffer_bytes=None)
 
 
 @pytest.mark.parametrize(
@@ -268,4 +268,4 @@ def test_refused_device_says_why(error: OSError, text: str) -> None:
 
     device = SimpleNamespace(**CONSTANTS, open=refuse)
     with patch.object(devkmsg, "os", device), pytest.raises(RingUnavailable, match=text):
-        DevKmsg(Path("/dev/kmsg"), buffer_bytes=lambda: None)
+        DevKmsg(Path("/dev/kmsg"), buffer_bytes=None)
