@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -49,6 +50,7 @@ _log = logging.getLogger("kmsg_exporter")
 SPOOL_NAME = "spool.sqlite3"
 SOCKET_NAME = "agent.sock"
 _SENDER_STOP_SECONDS = 1.0
+_SWITCH_SECONDS = 0.0005  # the loop that names a process that may be gone soon waits for no exposition to be written
 
 
 class Agent:
@@ -81,6 +83,7 @@ class Agent:
     def run(self) -> None:
         """Watch until `stop`."""
         if self._watch is not None and not self._stop_asked:
+            sys.setswitchinterval(_SWITCH_SECONDS)
             self._watch.run()
 
     def stop(self) -> None:

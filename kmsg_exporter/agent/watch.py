@@ -7,8 +7,9 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from kmsg_exporter.agent.clock import boot_ns, unix_ns
 from kmsg_exporter.agent.narrator import narrate_clears
@@ -16,7 +17,7 @@ from kmsg_exporter.agent.story import Storyteller
 from kmsg_exporter.agent.tally import Tally
 from kmsg_exporter.errors import KmsgExporterError
 from kmsg_exporter.metrics.totals import Totals
-from kmsg_exporter.model import SOURCES, Emptying, Observation, PushState, RingState
+from kmsg_exporter.model import SOURCES, Access, Actor, Emptying, Observation, PushState, RingState
 from kmsg_exporter.probes.backend import Backend
 from kmsg_exporter.process.actor import Resolver
 from kmsg_exporter.process.readers import ReaderScan
@@ -132,6 +133,7 @@ class Watch:
     def round(self, *, full: bool) -> None:
         """Take what was recorded and look at the log; with `full` also what is only counted and observed."""
         wanted = self._wanted
+        tell: Callable[[], None] = _nothing
         calls = self._backend.drain(bulk=full)
         # a look tells something new at every tick, and when somebody may have cleared
         if full or any(call.interface == "syslog" for call in calls):
@@ -144,20 +146,23 @@ class Watch:
             settlement = self._settler.settle(
                 calls, look, printed=self._printed, clear_pending=self._backend.clear_pending()
             )
-            self._count(settlement, look)
+            tell = self._count(settlement, look)
             self._looked_ns = boot_ns()
             self._show(look.state)
-        self._tally.others(calls)
-        if full:
-            if self._scan.due():
-                self._scan.step(_SCAN_SECONDS)
-            if wanted != self._done or time.monotonic() >= self._next_observation:
-                self._observe()
-            self._next_tick = time.monotonic() + TICK_SECONDS
-            self._refreshed = time.monotonic()
-        with self._served:
-            self._done = wanted
-            self._served.notify_all()
+        try:
+            self._tally.others(calls)
+            if full:
+                if self._scan.due():
+                    self._scan.step(_SCAN_SECONDS)
+                if wanted != self._done or time.monotonic() >= self._next_observation:
+                    self._observe()
+                self._next_tick = time.monotonic() + TICK_SECONDS
+                self._refreshed = time.monotonic()
+            with self._served:
+                self._done = wanted
+                self._served.notify_all()
+        finally:
+            tell()  # last: a scrape does not wait for the disk
 
     def _guarded_round(self, *, full: bool) -> None:
         try:
@@ -195,7 +200,8 @@ class Watch:
     def _printed(self, after_ns: int, until_ns: int) -> bool:
         return self._recorder is not None and self._recorder.printed(after_ns, until_ns)
 
-    def _count(self, settlement: Settlement, look: Look) -> None:
+    def _count(self, settlement: Settlement, look: Look) -> Callable[[], None]:
+        """Count the clears and emptyings of a round; what is to be done to tell of them."""
         actors = self._tally.clears(settlement)
         now_ns = boot_ns()
         for call in settlement.emptied:
@@ -203,6 +209,13 @@ class Watch:
         if settlement.unattributed:
             self._totals.unattributed_clear()
             self._totals.emptied(unix_ns(now_ns) / 1e9)
+        if not settlement.effective and not settlement.unattributed:
+            return _nothing
+        return partial(self._narrate, settlement, look, actors, since_ns=self._looked_ns, now_ns=now_ns)
+
+    def _narrate(
+        self, settlement: Settlement, look: Look, actors: Mapping[Access, Actor], *, since_ns: int, now_ns: int
+    ) -> None:
         narrate_clears((call for call in settlement.effective if call not in settlement.emptied), actors)
         if (settlement.emptied or settlement.unattributed) and self._teller is not None:
             last_ns = settlement.emptied[-1].time_ns if settlement.emptied else now_ns
@@ -212,7 +225,7 @@ class Watch:
                 actors,
                 time_unix_ns=unix_ns(last_ns),
                 time_ns=last_ns,
-                since_unix_ns=unix_ns(self._looked_ns),
+                since_unix_ns=unix_ns(since_ns),
                 expected=actor is not None and self._tally.is_expected(actor),
             )
             self._tell(emptying, look.visible_from)
@@ -258,3 +271,7 @@ class Watch:
         self._next_observation = 0.0
         _log.info("the %s backend is attached again", self._backend.name)
         return True
+
+
+def _nothing() -> None:
+    """What is to be told of most rounds."""

@@ -6,11 +6,12 @@ import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.registry import Collector
 
 from kmsg_exporter.metrics import families
 from kmsg_exporter.metrics.families import Definition, Family
@@ -64,10 +65,8 @@ class Exposition:
 
     def render(self, view: View, *, mark: int | None = None) -> bytes:
         """The exposition as text. Labelled counters born after `mark` are shown at 0; None shows the truth."""
-        registry = CollectorRegistry()
-        registry.register(_View(view, self._build, view.births if mark is None else mark, self._totals.max_pairs))
-        registry.register(self._process)
-        return write_text(registry.collect())
+        ours = _View(view, self._build, view.births if mark is None else mark, self._totals.max_pairs)
+        return write_text(chain(ours.collect(), self._process.collect()))
 
     def _birth(self, definition: Definition, label: str) -> int:
         key = (definition, label)

@@ -38,7 +38,7 @@ class ReaderScan:
         *,
         proc: Path,
         interval_seconds: float,
-        share: float = 0.0005,
+        share: float = 0.0003,
         hurried_share: float = 0.005,
         monotonic: Callable[[], float] = time.monotonic,
         cpu: Callable[[], float] = time.thread_time,
