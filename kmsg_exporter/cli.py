@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         if args.command == "run":
             return _run(config, environ)
         if args.command == "collector":
-            return _collect(config)
+            return _collect(config, environ)
         if args.command == "doctor":
             from kmsg_exporter.commands.doctor import main as doctor
 
@@ -86,10 +86,18 @@ def _run(config: Config, environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _collect(config: Config) -> int:
+def _collect(config: Config, environ: Mapping[str, str]) -> int:
     from kmsg_exporter.agent.agent import collector_server
+    from kmsg_exporter.agent.notify import Notifier
     from kmsg_exporter.collector.server import serve_until_signal
 
     server = collector_server(config)
-    serve_until_signal(server, on_started=lambda: _log.info("collector  %s", server.url))
+    notifier = Notifier(environ)
+
+    def started() -> None:
+        _log.info("collector  %s", server.url)
+        notifier.ready(f"collector {server.url}")
+
+    serve_until_signal(server, on_started=started)
+    notifier.stopping()
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,12 +17,13 @@ from kmsg_exporter import __version__
 from kmsg_exporter.agent import place
 from kmsg_exporter.agent.clock import boot_id, boot_ns
 from kmsg_exporter.agent.narrator import narrate_emptying
+from kmsg_exporter.agent.notify import Notifier
 from kmsg_exporter.agent.story import Storyteller
 from kmsg_exporter.agent.tally import Tally
 from kmsg_exporter.agent.watch import Watch
 from kmsg_exporter.config import Config
 from kmsg_exporter.coverage import unseen
-from kmsg_exporter.errors import KmsgExporterError, RingUnavailable, TracefsError
+from kmsg_exporter.errors import KmsgExporterError, RingUnavailable, TracefsError, TracefsNotMounted
 from kmsg_exporter.local import LocalServer
 from kmsg_exporter.metrics.totals import Totals
 from kmsg_exporter.metrics.web import WebServer
@@ -50,7 +50,6 @@ _log = logging.getLogger("kmsg_exporter")
 SPOOL_NAME = "spool.sqlite3"
 SOCKET_NAME = "agent.sock"
 _SENDER_STOP_SECONDS = 1.0
-_SWITCH_SECONDS = 0.0005  # the loop that names a process that may be gone soon waits for no exposition to be written
 
 
 class Agent:
@@ -63,6 +62,7 @@ class Agent:
     def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
         self.config = config
         self._environ = environ
+        self._notifier = Notifier(environ)
         self._stack = ExitStack()
         self._collector: CollectorServer | None = None
         self._watch: Watch | None = None
@@ -83,8 +83,9 @@ class Agent:
     def run(self) -> None:
         """Watch until `stop`."""
         if self._watch is not None and not self._stop_asked:
-            sys.setswitchinterval(_SWITCH_SECONDS)
+            self._notifier.ready("; ".join(self.summary()))
             self._watch.run()
+        self._notifier.stopping()
 
     def stop(self) -> None:
         """End `run` soon, or keep it from beginning; may be called from a signal handler and from any thread."""
@@ -104,6 +105,7 @@ class Agent:
     def _build(self, stack: ExitStack) -> None:
         config = self.config
         place.take(config, stack)
+        late = stack.enter_context(ExitStack())  # what is taken later is given back where it would have been
         spool = Spool(config.state_directory / SPOOL_NAME, max_bytes=config.push_spool_bytes)
         stack.callback(spool.close)
         self._attached = attach(self.config)
@@ -123,7 +125,6 @@ class Agent:
         tally = Tally(totals, resolver, expected=config.expected, on_open=scan.bring_forward)
 
         def tell(emptying: Emptying, visible_from: int | None) -> None:
-            position = None if visible_from is None else RingPosition(boot, visible_from)
             stored = spool.append(
                 lambda uid, sequence: log_record(
                     emptying,
@@ -134,7 +135,7 @@ class Agent:
                     observed_unix_ns=time.time_ns(),
                     owner=_owner(emptying),
                 ),
-                position=position,
+                position=RingPosition(boot, visible_from),
             )
             sender.wake()
             narrate_emptying(emptying, node=resource.node, uid=stored.uid, sequence=stored.sequence)
@@ -155,6 +156,8 @@ class Agent:
             tell=tell,
             push_state=sender.state,
             reattach=self._reattach,
+            improve=lambda: self._improve(late),
+            alive=self._notifier.alive,
             started_ns=started_ns,
         )
         stack.callback(watch.close)
@@ -196,6 +199,22 @@ class Agent:
         self._attached = attached
         return attached.backend, self._recorder()
 
+    def _improve(self, stack: ExitStack) -> tuple[Backend, FlightRecorder | None] | None:
+        """Trace after all, where tracefs is mounted only now."""
+        if not self._attached.awaits_tracefs:
+            return None
+        try:
+            place.take_node(self.config, stack)
+            attached = attach(self.config)
+        except TracefsNotMounted:
+            return None
+        except KmsgExporterError as exc:
+            _log.error("tracefs is mounted now, and can't be used: %s", exc)
+            self._attached = replace(self._attached, awaits_tracefs=False)
+            return None
+        self._attached = attached
+        return attached.backend, self._recorder()
+
     def _ring(self, stack: ExitStack) -> Ring | None:
         try:
             ring: Ring = DevKmsg(self.config.path_dev / "kmsg", buffer_bytes=buffer_bytes())
@@ -212,8 +231,12 @@ class Agent:
     def _resume(self, ring: Ring | None, spool: Spool, boot: str) -> None:
         """Compare the first look with where the log stood when this agent last looked in this boot, else at boot."""
         position = spool.load_position()
-        if ring is not None:
-            ring.resume(position.visible_from if position is not None and position.boot_id == boot else 0)
+        if ring is None:
+            return
+        if position is None or position.boot_id != boot:
+            ring.resume(0)
+        elif position.visible_from is not None:
+            ring.resume(position.visible_from)
 
     def _resource(self, spool: Spool) -> Resource:
         config = self.config
@@ -234,7 +257,9 @@ class Agent:
         if url is None and self._collector is not None:
             url = f"{self._collector.url}v1/logs"
         endpoint = Endpoint.from_environ(self._environ, url)
-        return endpoint and replace(endpoint, timeout_seconds=self.config.push_timeout_seconds)
+        if endpoint is None or self.config.push_timeout_seconds is None:
+            return endpoint
+        return replace(endpoint, timeout_seconds=self.config.push_timeout_seconds)
 
     def _start_collector(self, stack: ExitStack) -> CollectorServer | None:
         if not self.config.collector_embedded:
@@ -266,8 +291,12 @@ class Agent:
             lines.append(f"collector  {self._collector.url}")
         lines.append(f"backend    {backend}")
         missing = unseen(backend, compat=self.config.trace_compat_syscalls)
-        lines.append("not seen   " + ("; ".join(missing) if missing else "nothing that it looks for"))
+        for why in dict.fromkeys(self._attached.refused.values()):
+            names = ", ".join(name for name, reason in self._attached.refused.items() if reason == why)
+            lines.append(f"not taken  {names}: {why}")
         failed = self._attached.backend.failures()
+        if missing or not failed:
+            lines.append("not seen   " + ("; ".join(missing) or "nothing that it looks for"))
         lines += [f"not there  {name}: {why}" for name, why in failed.items()]
         return lines
 

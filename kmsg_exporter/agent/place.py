@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from kmsg_exporter.config import Config
@@ -29,15 +29,17 @@ def require_privileges(config: Config) -> None:
         )
 
 
+def take_node(config: Config, stack: ExitStack) -> None:
+    """Hold this node until `stack` unwinds. Raises AlreadyRunning, and TracefsError where there is no tracefs."""
+    tracefs = open_tracefs(config.path_tracefs, proc=config.path_procfs)
+    # the host and its containers see the same folder, so the lock is the whole node's
+    stack.callback(os.close, hold(tracefs.root, proc=config.path_procfs))
+
+
 def take(config: Config, stack: ExitStack) -> None:
     """Hold this node and this state directory until `stack` unwinds. Raises AlreadyRunning."""
-    try:
-        tracefs = open_tracefs(config.path_tracefs, proc=config.path_procfs)
-    except TracefsError:
-        pass
-    else:
-        # the host and its containers see the same folder, so the lock is the whole node's
-        stack.callback(os.close, hold(tracefs.root, proc=config.path_procfs))
+    with suppress(TracefsError):
+        take_node(config, stack)
     try:
         config.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = hold(config.state_directory, proc=config.path_procfs)

@@ -42,7 +42,8 @@ class Watch:
     """Owns no part it is given: whoever made them closes them. `run` is to be called by the thread `own_tid`.
 
     `tell` stores an emptying together with the ring position that it explains. `reattach` gives a backend and recorder
-    afresh, or None when that is not possible yet.
+    afresh, or None when that is not possible yet; `improve` gives better ones, or None when there are none. `alive` is
+    called after each round that went well.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class Watch:
         tell: Callable[[Emptying, int | None], None],
         push_state: Callable[[], PushState | None],
         reattach: Callable[[], tuple[Backend, FlightRecorder | None] | None],
+        improve: Callable[[], tuple[Backend, FlightRecorder | None] | None],
+        alive: Callable[[], None],
         started_ns: int,
     ) -> None:
         self._backend = backend
@@ -72,6 +75,8 @@ class Watch:
         self._tell = tell
         self._push_state = push_state
         self._reattach = reattach
+        self._improve = improve
+        self._alive = alive
         self._settler = Settler(started_ns=started_ns)
         self._looked_ns = 0  # the first look compares with an earlier life, or with the boot
         self._intact = True
@@ -167,6 +172,7 @@ class Watch:
     def _guarded_round(self, *, full: bool) -> None:
         try:
             self.round(full=full)
+            self._alive()
         except Exception:  # noqa: BLE001  the agent's outermost loop
             _log.exception("a round of watching failed; the next one is tried")
             self._next_tick = time.monotonic() + TICK_SECONDS
@@ -250,26 +256,25 @@ class Watch:
         )
 
     def _check_health(self) -> bool:
-        """Whether the backend was attached afresh, because somebody had taken away what it had attached."""
+        """Whether another backend is in place now: attached again after somebody took it away, or a better one."""
         intact = self._backend.intact()
-        if intact:
-            self._intact = True
-            return False
-        if self._intact:
-            _log.error("somebody took away what the %s backend had attached; attaching it again", self._backend.name)
-        self._intact = False
-        self.observation = replace(self.observation, ready=False, probes=self._backend.probes())
-        self._lost_before += self._backend.lost_events()
-        fresh = self._reattach()
+        if not intact:
+            if self._intact:
+                _log.error("somebody took away what the %s backend had attached; trying again", self._backend.name)
+            self._intact = False
+            self.observation = replace(self.observation, ready=False, probes=self._backend.probes())
+        fresh = self._improve() if intact else self._reattach()
         if fresh is None:
+            self._intact = intact
             return False
+        self._lost_before += self._backend.lost_events()
         self._backend, self._recorder = fresh
         self._resolver.use(self._recorder)
         if self._teller is not None:
             self._teller.use(self._recorder)
         self._intact = True
         self._next_observation = 0.0
-        _log.info("the %s backend is attached again", self._backend.name)
+        _log.info("the %s backend is attached now", self._backend.name)
         return True
 
 

@@ -217,13 +217,13 @@ class Config:
         PUSH,
         "Also send the arguments of the command that emptied the log. They may hold secrets.",
     )
-    push_timeout_seconds: float = _row(
+    push_timeout_seconds: float | None = _row(
         "push.timeout-seconds",
-        10.0,
+        None,
         values.seconds(0.1, 300),
         PUSH,
         "How long one attempt to send may take.",
-        shown="10",
+        shown="OTEL_EXPORTER_OTLP_TIMEOUT if set, else 10",
     )
     collector_embedded: bool = _row(
         "collector.embedded",

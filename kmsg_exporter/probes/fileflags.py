@@ -27,7 +27,11 @@ _NOT_OURS = ~(os.O_CLOEXEC | 0o400000 | 0o100000)  # O_LARGEFILE, whichever valu
 
 
 def f_flags_offset(instance: Instance, *, group: str, register: str, own_tid: int, dev: Path) -> int | None:
-    """The offset in bytes, None when it can't be found out. `register` holds a function's second argument."""
+    """The offset in bytes, None when it can't be found out. `register` holds a function's second argument.
+
+    Any null device will do: where `dev` holds little else than the log, it is this process's own.
+    """
+    null = dev / "null" if (dev / "null").exists() else Path(os.devnull)
     words = tuple(f"w{n}=+{4 * n}({register}):u32" for n in range(_WORDS))
     probe = Kprobe(group, "ke_calibrate", _SYMBOL, words)
     event = f"{group}/{probe.name}"
@@ -40,7 +44,7 @@ def f_flags_offset(instance: Instance, *, group: str, register: str, own_tid: in
     try:
         layout = instance.format(event)
         for flags in _ASKED:
-            os.close(os.open(dev / "null", flags | os.O_CLOEXEC))
+            os.close(os.open(null, flags | os.O_CLOEXEC))
         instance.disable(event)
         seen = [
             [layout[f"w{n}"].integer(record) & _NOT_OURS for n in range(_WORDS)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from kmsg_exporter.errors import DecodeError, TracefsError
+from kmsg_exporter.errors import DecodeError, TracefsError, TracefsNotMounted
 from kmsg_exporter.probes.backend import BULK, GROUP, INSTANCES, RECORDER, URGENT, Backend
 from kmsg_exporter.probes.budget import buffer_sizes
 from kmsg_exporter.probes.function import FunctionBackend
@@ -37,11 +37,15 @@ class Where:
 
 @dataclass
 class Attached:
-    """What was attached. `recorder` is None where nothing can be traced; `refused` says why by backend."""
+    """What was attached. `recorder` is None where nothing can be traced; `refused` says why by backend.
+
+    With `awaits_tracefs` more could be had as soon as somebody mounts it.
+    """
 
     backend: Backend
     recorder: Instance | None = None
     refused: Mapping[str, str] = field(default_factory=dict)
+    awaits_tracefs: bool = False
 
     def close(self, *, keep: bool = False) -> None:
         """Take everything away, unless it is to `keep` recording."""
@@ -68,7 +72,11 @@ def attach(wanted: str, where: Where) -> Attached:
         except (TracefsError, DecodeError) as exc:
             if wanted != "auto":
                 raise
-            return Attached(StateBackend(), refused=dict.fromkeys(BACKENDS[:-1], str(exc)))
+            return Attached(
+                StateBackend(),
+                refused=dict.fromkeys(BACKENDS[:-1], str(exc)),
+                awaits_tracefs=isinstance(exc, TracefsNotMounted),
+            )
         for name in BACKENDS[:-1] if wanted == "auto" else (wanted,):
             if _left_by(tracefs) not in (name, None):
                 _silence(tracefs)

@@ -117,17 +117,27 @@ class FlightRecorder:
     def life(self, tid: int, time_ns: int) -> Life:
         """What was recorded of the thread that had this id at `time_ns` (CLOCK_BOOTTIME).
 
-        Records from before a gap on any CPU are left out: a later one about the same id may be among the lost.
+        Records from before a gap on any CPU are left out: a later one about the same id may be among the lost. A record
+        about the thread that is not what it should be leaves nothing known.
         """
         life = self._lives.get((tid, time_ns))
         if life is None:
-            life = self._lives[tid, time_ns] = self._read_life(tid, time_ns)
+            try:
+                life = self._read_life(tid, time_ns)
+            except DecodeError:
+                life = Life()
+            self._lives[tid, time_ns] = life
         return life
 
     def console(self, after_ns: int, until_ns: int) -> list[str]:
         """The text of records printed in (after_ns, until_ns] of CLOCK_BOOTTIME, oldest first, without their level."""
         found = self._records_by({CONSOLE}, after_ns)
-        return [text(layout["msg"].text(record)) for when, _, layout, record in found if after_ns < when <= until_ns]
+        lines = []
+        for when, _, layout, record in found:
+            if after_ns < when <= until_ns:
+                with suppress(DecodeError):
+                    lines.append(text(layout["msg"].text(record)))
+        return lines
 
     def printed(self, after_ns: int, until_ns: int) -> bool:
         """Whether a record was printed in (after_ns, until_ns] of CLOCK_BOOTTIME, as far as this kernel tells."""

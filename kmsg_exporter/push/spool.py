@@ -29,10 +29,14 @@ Render = Callable[[str, int], Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class RingPosition:
-    """Where the log stood: the sequence number of the first visible record, in which boot."""
+    """Where the log stood: the sequence number of the first visible record, in which boot.
+
+    None where an emptying was told by an agent that saw no numbers: what came before is told, and nobody knows where
+    it ends.
+    """
 
     boot_id: str
-    visible_from: int
+    visible_from: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +114,8 @@ class Spool:
         return self._known().instance_id
 
     def load_position(self) -> RingPosition | None:
-        """Where the ring stood when the last event was stored, or when it was last saved; None on a new node."""
+        """Where the ring stood when the last event was stored; None on a new node."""
         return self._known().position
-
-    def save_position(self, position: RingPosition) -> None:
-        """Remember where the ring stands, without an event."""
-        with self._lock:
-            if position != self._known().position:
-                self._agent = replace(self._known(), position=position)
-                self._settle()
 
     def append(self, render: Render, *, position: RingPosition | None = None) -> StoredEvent:
         """Store one event together with the ring position that it explains: on disk when this returns, if `durable`.

@@ -53,7 +53,7 @@ def test_without_any_configuration_there_is_a_default_for_everything(monkeypatch
         push_redact=(),
         push_spool_bytes=67108864,
         push_command_args=False,
-        push_timeout_seconds=10.0,
+        push_timeout_seconds=None,
         collector_embedded=False,
         collector_listen_address=Address("127.0.0.1", 4318),
         collector_directory=Path("/var/lib/kmsg-exporter/collector"),

@@ -395,7 +395,8 @@ def test_stop_closes_what_is_open_and_ends_all_threads(raw: Callable[..., socket
     for thread in set(threading.enumerate()) - before:
         thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive()
-    assert everything(slow) == b""
+    with contextlib.suppress(ConnectionResetError):  # what it sent may be unread still
+        assert everything(slow) == b""
     for address in server.addresses:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address)

@@ -44,8 +44,8 @@ def test_register_of_another_machine_has_no_offset() -> None:
     assert found(Kernel(), register="%x1") is None
 
 
-def test_folder_without_a_null_device_has_no_offset(tmp_path: Path) -> None:
-    assert found(Kernel(), dev=tmp_path) is None
+def test_folder_without_a_null_device_is_no_obstacle(tmp_path: Path) -> None:
+    assert found(Kernel(f_flags_offset=64), dev=tmp_path) == 64
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,15 @@ def test_page_that_can_not_be_read_is_a_gap_up_to_the_next_one_of_its_cpu(past: 
     assert life(past, 43).execs == (Exec(300, "/bin/after"),)
 
 
+def test_record_that_is_cut_off_leaves_nothing_known_of_its_thread(past: Past) -> None:
+    past.fork(100, parent=7, child=42, comm=b"bash")
+    past.fork(101, parent=7, child=43, comm=b"bash")
+    whole = record(EXEC, 42, {"pid": 42, "filename": b"/usr/bin/dmesg"})
+    past.fake.put("recorder", 0, page(110, data(0, whole[:20])))
+    assert life(past, 42) == Life()
+    assert life(past, 43).comm == "bash"
+
+
 def test_printed_lines_are_told_by_time(past: Past) -> None:
     past.printed(300, b"third", cpu=0)
     past.printed(100, b"first", cpu=1)
