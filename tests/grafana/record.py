@@ -11,12 +11,12 @@ CHECKOUT = TESTS.parent
 INSIDE = Path("/opt/kmsg-exporter/tests/grafana/scene.py")
 sys.path.insert(0, str(TESTS / "guest"))
 
+from boot import boot  # noqa: E402
+from initrd import Copy  # noqa: E402
+
 
 def main() -> int:
     """Boot Debian's 6.1, play scene.py there, keep its scrapes in recorded/."""
-    from boot import boot
-    from initrd import Copy
-
     here = Path(__file__).parent
     copies = [
         Copy.parse(f"{CHECKOUT / 'kmsg_exporter'}:/opt/kmsg-exporter/kmsg_exporter"),

@@ -29,15 +29,20 @@ def scrape() -> str:
         return str(answer.read().decode())
 
 
-def scrape_until(wanted: str) -> str:
-    """The first scrape in which a line starts with what is wanted and does not end in a zero value."""
+def scrapes_until(wanted: str) -> Iterator[str]:
+    """The scrape in which a series appears, at 0 when it is born in it, and the one that shows its value."""
     deadline = time.monotonic() + DEADLINE_SECONDS
+    born = False
     while time.monotonic() < deadline:
         with suppress(OSError):
             page = scrape()
-            if any(line.startswith(wanted) and not line.endswith(" 0.0") for line in page.splitlines()):
-                return page
-        time.sleep(0.5)
+            found = [line for line in page.splitlines() if line.startswith(wanted)]
+            if found and not (born and found[0].endswith(" 0.0")):
+                yield page
+                if not found[0].endswith(" 0.0"):
+                    return
+                born = True
+        time.sleep(0.2)
     raise SystemExit(f"not within {DEADLINE_SECONDS:g} s: {wanted}\n{LOG.read_text()}")
 
 
@@ -75,23 +80,23 @@ def holding_proc_kmsg(count: int) -> Iterator[None]:
 
 def steps() -> Iterator[str]:
     """Scrapes, oldest first."""
-    yield scrape_until("kmsg_buffer_bytes")
+    yield from scrapes_until("kmsg_buffer_bytes")
     for number in range(3):
         say(f"a fault that somebody should see, number {number}")
         script("cleanup.sh", "dmesg >/tmp/saved\ndmesg -C")
-        yield scrape_until('kmsg_clears_by_origin_total{comm="dmesg",exe="/usr/bin/dmesg",expected="false"')
+        yield from scrapes_until('kmsg_clears_by_origin_total{comm="dmesg",exe="/usr/bin/dmesg",expected="false"')
     say("one more")
     script("nightly-ci.sh", "dmesg -c")
-    yield scrape_until('kmsg_clears_by_origin_total{comm="dmesg",exe="/usr/bin/dmesg",expected="true"')
+    yield from scrapes_until('kmsg_clears_by_origin_total{comm="dmesg",exe="/usr/bin/dmesg",expected="true"')
     refused_clear()
-    yield scrape_until("kmsg_clears_denied_total{")
+    yield from scrapes_until("kmsg_clears_denied_total{")
     script("console.sh", "dmesg -n 4\ndmesg -D\ndmesg -E")
-    yield scrape_until("kmsg_console_changes_total{")
+    yield from scrapes_until("kmsg_console_changes_total{")
     script("reader.sh", "timeout 2 cat /dev/kmsg")
-    yield scrape_until('kmsg_reads_total{action="read"')
+    yield from scrapes_until('kmsg_reads_total{action="read"')
     with holding_proc_kmsg(2):
-        yield scrape_until('kmsg_readers{comm="tail",exe="/usr/bin/tail",interface="proc_kmsg"} 2')
-        yield scrape_until("kmsg_exporter_push_failures_total{")
+        yield from scrapes_until('kmsg_readers{comm="tail",exe="/usr/bin/tail",interface="proc_kmsg"} 2')
+        yield from scrapes_until("kmsg_exporter_push_failures_total{")
 
 
 def main() -> None:
