@@ -18,6 +18,7 @@ _HEAD: Final = """\
 # Options of {unit}.service. What is commented out has its default. After a change: systemctl restart {unit}
 # A value with spaces, quotes or backslashes goes between single quotes. An option that may be given many times takes
 # one value a line, between the same quotes. systemd reads this file as root: chmod 600 it when it holds a password.
+# A directory outside of /var/lib/{unit} has to be writable for the unit too: systemctl edit, ReadWritePaths=
 """
 _PUSH: Final = """
 # The usual variables of OpenTelemetry count too:

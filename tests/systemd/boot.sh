@@ -22,4 +22,4 @@ KMSG_GUEST_HOME=$guest/systemd "$python" "$top/tests/guest/boot.py" 6.1 --memory
   --copy "$now:/srv/kmsg-exporter.deb" --copy "$next:/srv/kmsg-exporter-next.deb" \
   --copy "$top/README.md:/srv/README.md" --copy "$work/tests:/srv/tests" \
   -- sh -c 'cd /srv/tests && PYTHONPATH=/opt/pytest:/srv/tests python3 -m pytest -p no:cacheprovider --import-mode=importlib \
-       -W error -rP -q --durations=5 test_*.py'
+       -W error --color=no --tb=short -rP -q --durations=5 test_*.py'

@@ -36,6 +36,7 @@ install -m 644 "$here/guest.service" "$root/etc/systemd/system/guest.service"
 chroot "$root" systemctl -q enable guest.service
 chroot "$root" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer e2scrub_all.timer \
   getty.target systemd-update-utmp-runlevel.service
+rm -f "$root"/etc/dpkg/dpkg.cfg.d/* # what is installed later is whole
 rm -rf "$root"/usr/lib/udev/hwdb.bin "$root"/usr/share/{i18n,zoneinfo,locale} "$root"/usr/lib/x86_64-linux-gnu/gconv \
   "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/lib/python3.11/{lib2to3,pydoc_data,test} "$root"/dev/*
 echo guest > "$root/etc/hostname"

@@ -1,0 +1,87 @@
+"""What is built, without a guest: the package under lintian and on a newer Debian, the wheel under pipx."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+VERSION = re.findall(r'__version__ = "(.*)"', (TOP / "kmsg_exporter" / "__init__.py").read_text())[0]
+
+
+def run(*command: str | Path, env: dict[str, str] | None = None, allowed: tuple[int, ...] = (0,)) -> str:
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | (env or {}), check=False
+    )
+    assert done.returncode in allowed, f"{command} ended with {done.returncode}: {done.stdout}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _machine_is_ready() -> None:
+    subprocess.run([TOP / "tests" / "package" / "setup.sh"], check=True)
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("package")
+    path = run(TOP / "deploy" / "debian" / "build.sh", env={"DIST": str(directory), "PYTHON": sys.executable})
+    return Path(path.splitlines()[-1])
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", directory, TOP)
+    return next(directory.glob("kmsg_exporter-*-py3-none-any.whl"))
+
+
+def test_lintian_finds_no_error_and_no_warning(package: Path) -> None:
+    tags = "no-manual-page"
+    assert run("lintian", "--allow-root", "--fail-on=error,warning", "--suppress-tags", tags, package) == ""
+
+
+def test_package_has_no_code_that_one_python_only_loads(package: Path) -> None:
+    names = [line.split()[5] for line in run("dpkg-deb", "--contents", package).splitlines()]
+    assert [name for name in names if re.search(r"\.so$", name)] == ["./usr/lib/kmsg-exporter/bcrypt/_bcrypt.abi3.so"]
+    assert [name for name in names if "__pycache__" in name] == []
+
+
+def test_package_works_on_the_next_debian_too(package: Path, trixie: Path) -> None:
+    (trixie / "srv" / "kmsg-exporter.deb").write_bytes(package.read_bytes())
+    run("chroot", trixie, "dpkg", "--install", "/srv/kmsg-exporter.deb")
+    assert run("chroot", trixie, "python3", "--version").startswith("Python 3.13.")
+    assert run("chroot", trixie, "kmsg-exporter", "--version") == f"kmsg-exporter {VERSION}\n"
+    assert "--collector.listen-address" in run("chroot", trixie, "kmsg-exporter", "collector", "--help")
+    code = "import sys; sys.path.insert(0, '/usr/lib/kmsg-exporter'); import bcrypt, yaml, jinja2, requests, tenacity; "
+    code += "import kmsg_exporter.agent.agent, kmsg_exporter.collector.server; print('imported')"
+    assert run("chroot", trixie, "python3", "-W", "error", "-sPc", code) == "imported\n"
+    run("chroot", trixie, "dpkg", "--purge", "kmsg-exporter")
+
+
+@pytest.fixture
+def trixie(tmp_path: Path) -> Path:
+    """A Debian 13 with Python, unpacked for one test."""
+    home = Path(os.environ.get("KMSG_GUEST_HOME", Path.home() / ".cache" / "kmsg-exporter" / "guest"))
+    root = tmp_path / "trixie"
+    root.mkdir()
+    run("tar", "--extract", "--file", home / "package" / "trixie.tar", "--directory", root)
+    return root
+
+
+def test_pipx_installs_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    pins = tmp_path / "pins"
+    pins.write_text("\n".join(re.findall(r"^[a-z0-9.-]+==[^ ;\\]+", (TOP / "requirements.lock").read_text(), re.M)))
+    env = {"PIPX_HOME": str(tmp_path / "pipx"), "PIPX_BIN_DIR": str(tmp_path / "bin"), "PIP_CONSTRAINT": str(pins)}
+    run("pipx", "install", "--python", sys.executable, f"{wheel}[collector,web]", env=env)
+    program = tmp_path / "bin" / "kmsg-exporter"
+    assert run(program, "--version") == f"kmsg-exporter {VERSION}\n"
+    assert "that the log was emptied, and when" in run(program, "doctor", allowed=(0, 1))
+    assert "--collector.listen-address" in run(program, "collector", "--help")
+    run("pipx", "uninstall", "kmsg-exporter", env=env)
+    assert not program.exists()
