@@ -41,6 +41,7 @@ from kmsg_exporter.push.spool import RingPosition, Spool
 from kmsg_exporter.ring.devkmsg import DevKmsg
 from kmsg_exporter.ring.look import Ring
 from kmsg_exporter.ring.syslog import SyslogRing, buffer_bytes
+from kmsg_exporter.webconfig import Guard
 
 if TYPE_CHECKING:
     from kmsg_exporter.collector.server import CollectorServer
@@ -104,6 +105,7 @@ class Agent:
 
     def _build(self, stack: ExitStack) -> None:
         config = self.config
+        self._guard = None if config.web_config_file is None else Guard(config.web_config_file)
         place.take(config, stack)
         late = stack.enter_context(ExitStack())  # what is taken later is given back where it would have been
         spool = Spool(config.state_directory / SPOOL_NAME, max_bytes=config.push_spool_bytes)
@@ -171,6 +173,7 @@ class Agent:
             refresh=watch.refresh,
             max_requests=config.web_max_requests,
             proc=config.path_procfs,
+            guard=self._guard,
         )
         self._start_local(stack, spool, watch)  # before the web server, which says that all is ready
         stack.enter_context(self._web)
@@ -284,8 +287,10 @@ class Agent:
     def summary(self) -> list[str]:
         """What a person wants to know at the start: where to look, and what this node lets the agent see."""
         backend = self._attached.backend.name
+        scheme = "https" if self._guard is not None and self._guard.context() is not None else "http"
         lines = [
-            f"metrics    http://{_shown(host)}:{port}{self.config.web_telemetry_path}" for host, port in self.addresses
+            f"metrics    {scheme}://{_shown(host)}:{port}{self.config.web_telemetry_path}"
+            for host, port in self.addresses
         ]
         if self._collector is not None:
             lines.append(f"collector  {self._collector.url}")

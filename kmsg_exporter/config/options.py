@@ -150,6 +150,13 @@ class Config:
     web_telemetry_path: str = _row(
         "web.telemetry-path", "/metrics", values.TELEMETRY_PATH, WEB, "The metrics' path on the web server."
     )
+    web_config_file: Path | None = _row(
+        "web.config.file",
+        None,
+        values.PATH,
+        WEB,
+        "TLS and passwords for the web server, as Prometheus' exporters take them; needs the extra [web].",
+    )
     web_max_requests: int = _row(
         "web.max-requests", 40, values.whole(1, 1000), WEB, "Requests that are served at once; more are turned away."
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from kmsg_exporter.metrics.site import Answer, Request, Site
 
 if TYPE_CHECKING:
+    import ssl
     import threading
     from socketserver import BaseServer
 
@@ -46,10 +47,16 @@ class Connection:
         self.answered_at = 0.0
         self.thread: threading.Thread
 
+    def secure(self, context: ssl.SSLContext, seconds: float) -> None:
+        """Shake hands, in the connection's own thread: who never does keeps nobody else waiting. Raises OSError."""
+        self.sock = secured = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
+        secured.settimeout(seconds)
+        secured.do_handshake()
+
     def shut(self) -> None:
         """Wakes the connection's thread out of whatever it waits for."""
         with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # not TLS' own, which belongs to that thread
 
     def close(self) -> None:
         """Waits a moment for the client's end: closing on unread bytes would reset an answer that is on its way."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SCRAPE_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
 _PLAIN: Final = "text/plain; charset=utf-8"
+_OPEN: Final = ("/-/healthy", "/-/ready")
+_WHO: Final = ("WWW-Authenticate", 'Basic realm="kmsg_exporter"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,14 @@ class Site:
         version: str,
         telemetry_path: str,
         max_requests: int,
+        allow: Callable[[str | None], bool] | None = None,
     ) -> None:
-        """`max_requests` expositions are made at once, more get 503; 0 is no limit."""
+        """`max_requests` expositions are made at once, more get 503; 0 is no limit.
+
+        `allow` judges a request by its Authorization header. What only says whether the agent lives needs none: a
+        kubelet has no password.
+        """
+        self._allow = allow
         self._exposition = exposition
         self._scrapers = scrapers
         self._observe = observe
@@ -81,6 +89,8 @@ class Site:
             return Answer(404, f"Not found. Metrics are at {self._telemetry_path}\n".encode())
         if request.method not in ("GET", "HEAD"):
             return Answer(405, b"Method not allowed: GET and HEAD are.\n", headers=(("Allow", "GET, HEAD"),))
+        if self._allow is not None and request.path not in _OPEN and not self._allow(request.headers["Authorization"]):
+            return Answer(401, b"A name and its password are needed.\n", headers=(_WHO,))
         return route(request)
 
     def missed(self, connection: int, answer: Answer) -> None:

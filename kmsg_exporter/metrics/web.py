@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from kmsg_exporter.metrics.totals import Totals
     from kmsg_exporter.model import Observation
+    from kmsg_exporter.webconfig import Guard
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +56,10 @@ class WebServer:
         max_connections: int = MAX_CONNECTIONS,
         timeouts: Timeouts = Timeouts(),  # noqa: B008  frozen
         proc: Path = Path("/proc"),
+        guard: Guard | None = None,
     ) -> None:
-        """The host "" is every interface, the port 0 any free one."""
+        """The host "" is every interface, the port 0 any free one. Without a `guard` everybody is answered."""
+        self._guard = guard
         self.addresses: tuple[tuple[str, int], ...] = ()
         self._listen_addresses = tuple(listen_addresses)
         self._max_connections = max_connections
@@ -70,6 +73,7 @@ class WebServer:
             version=version,
             telemetry_path=telemetry_path,
             max_requests=max_requests,
+            allow=guard.allow if guard is not None else None,
         )
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -158,7 +162,12 @@ class WebServer:
 
     def _serve(self, connection: Connection) -> None:
         try:
+            context = self._guard.context() if self._guard is not None else None
+            if context is not None:
+                connection.secure(context, self._timeouts.request_seconds)
             Handler(connection, self._site, software=self._software, timeouts=self._timeouts)
+        except OSError as exc:
+            log.debug("no TLS with %s: %s", connection.address, exc)
         finally:
             self._site.closed(connection.number)
             connection.close()

@@ -1,0 +1,103 @@
+"""The YAML of `--web.config.file`, in exporter-toolkit's own words.
+
+Source: https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md. Imports PyYAML, which only
+the extra `web` brings: imported when there is a file to read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from kmsg_exporter.errors import ConfigError
+
+_CLIENT_AUTH: Final = ("NoClientCert", "RequireAndVerifyClientCert")
+_VERSIONS: Final = ("TLS12", "TLS13")
+_BCRYPT: Final = re.compile(r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """What the server shows and whom it asks to show something. `min_version` is TLS12 or TLS13."""
+
+    cert_file: Path
+    key_file: Path
+    client_ca_file: Path | None = None
+    min_version: str = "TLS12"
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """`users` are bcrypt hashes by name; without any, nobody is asked for a password."""
+
+    tls: TlsFiles | None = None
+    users: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def parse(text: str, path: Path) -> WebConfig:
+    """Paths in it are relative to the file's own folder. Raises ConfigError with the key, the value and what fits."""
+    try:
+        tree = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as exc:
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(exc).split())}") from exc
+    try:
+        top = _mapping(tree, "all of it", ("tls_server_config", "basic_auth_users"))
+        tls = top.get("tls_server_config")
+        users = _mapping(top.get("basic_auth_users"), "basic_auth_users", None)
+        return WebConfig(
+            None if tls is None else _tls(tls, path.parent), {name: _hash(name, users[name]) for name in users}
+        )
+    except ValueError as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
+
+
+def _tls(node: Any, folder: Path) -> TlsFiles:
+    where = "tls_server_config"
+    names = ("cert_file", "key_file", "client_ca_file", "client_auth_type", "min_version")
+    tls = _mapping(node, where, names)
+    files = {name: _file(f"{where}.{name}", tls.get(name), folder) for name in names[:3]}
+    asked = _one_of(f"{where}.client_auth_type", tls.get("client_auth_type", "NoClientCert"), _CLIENT_AUTH)
+    cert, key, authority = files.values()
+    if cert is None or key is None:
+        raise ValueError(f"{where}: needs cert_file and key_file")
+    if (asked == "RequireAndVerifyClientCert") != (authority is not None):
+        raise ValueError(f"{where}: client_auth_type RequireAndVerifyClientCert and client_ca_file need each other")
+    version = _one_of(f"{where}.min_version", tls.get("min_version", "TLS12"), _VERSIONS)
+    return TlsFiles(cert, key, authority, version)
+
+
+def _mapping(node: Any, where: str, known: tuple[str, ...] | None) -> dict[str, Any]:
+    """The mapping that stands there; nothing is an empty one. With `known`, other keys are refused."""
+    if node is None:
+        return {}
+    if not isinstance(node, dict) or not all(isinstance(key, str) for key in node):
+        raise ValueError(f"{where}: must be a mapping of names")
+    for key in node:
+        if known is not None and key not in known:
+            raise ValueError(f"{where}: {key!r} is no key of it: known are {', '.join(known)}")
+    return node
+
+
+def _file(where: str, value: Any, folder: Path) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError(f"{where}: {value!r}: must be the path of a file")
+    return folder / value
+
+
+def _hash(name: str, value: Any) -> bytes:
+    if not isinstance(value, str) or not _BCRYPT.fullmatch(value):
+        raise ValueError(f"basic_auth_users: {name}: must be a bcrypt hash, as `htpasswd -nBC 10 {name}` prints")
+    return value.encode()
+
+
+def _one_of(where: str, value: Any, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ValueError(f"{where}: {value!r}: allowed are {' and '.join(allowed)}")
+    return str(value)
