@@ -99,16 +99,17 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* What asks whether the agent lives. A web configuration may ask for a password or a certificate, which a probe has not. */}}
+{{/* (list $ PATH): what asks whether the agent lives. It needs no password; a client certificate the kubelet has not. */}}
 {{- define "kmsg-exporter.probe" -}}
 {{- $root := first . }}
-{{- if $root.Values.webConfig.secretName -}}
+{{- if and $root.Values.webConfig.secretName $root.Values.webConfig.clientCertificates -}}
 tcpSocket:
   port: metrics
 {{- else -}}
 httpGet:
   path: {{ last . }}
   port: metrics
+  scheme: {{ include "kmsg-exporter.scheme" $root | upper }}
 {{- end }}
 {{- end }}
 

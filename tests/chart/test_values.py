@@ -1,0 +1,316 @@
+"""What each value that the README names does to the rendered output."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+from charts import CHART, EVERYTHING, ROOT, Helm, Manifest, container, kinds, one, pod
+
+
+def agent(helm: Helm, *settings: str) -> Manifest:
+    return one(helm.template(settings), "DaemonSet")
+
+
+def arguments(helm: Helm, *settings: str) -> list[str]:
+    found: list[str] = container(agent(helm, *settings))["args"]
+    return found
+
+
+def environment(manifest: Manifest) -> dict[str, Any]:
+    return {
+        variable["name"]: variable.get("value", variable.get("valueFrom")) for variable in container(manifest)["env"]
+    }
+
+
+def test_the_default_command_line(helm: Helm) -> None:
+    assert container(agent(helm))["command"] == ["kmsg-exporter"]
+    assert arguments(helm) == ["run", "--web.listen-address=:10144", "--path.etc=/proc/1/root/etc"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "image"),
+    [
+        ((), "ghcr.io/kmsg-exporter/kmsg-exporter:0.1.0"),
+        (("image.tag=1.2.3",), "ghcr.io/kmsg-exporter/kmsg-exporter:1.2.3"),
+        (("image.registry=r.example.com:5000", "image.repository=a/b"), "r.example.com:5000/a/b:0.1.0"),
+        (("image.registry=", "image.repository=b"), "b:0.1.0"),
+        (("image.tag=v1", f"image.digest=sha256:{'a' * 64}"), f"ghcr.io/kmsg-exporter/kmsg-exporter@sha256:{'a' * 64}"),
+    ],
+)
+def test_image_is_the_same_for_every_pod(helm: Helm, settings: tuple[str, ...], image: str) -> None:
+    rendered = helm.template([*settings, "collector.enabled=true", "image.pullPolicy=Always"])
+    for kind in ("DaemonSet", "StatefulSet", "Pod"):
+        assert container(one(rendered, kind))["image"] == image
+        assert container(one(rendered, kind))["imagePullPolicy"] == "Always"
+
+
+def test_the_apps_version_is_the_programs() -> None:
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    assert f'__version__ = "{version}"' in (ROOT / "kmsg_exporter" / "__init__.py").read_text()
+
+
+def test_push_endpoint_is_where_events_go(helm: Helm) -> None:
+    assert "--push.endpoint=https://otel:4318" in arguments(helm, "push.endpoint=https://otel:4318")
+
+
+def test_push_headers_secret_is_read_by_reference(helm: Helm) -> None:
+    manifest = agent(helm, "push.headersSecret.name=token")
+    assert environment(manifest)["OTEL_EXPORTER_OTLP_HEADERS"] == {"secretKeyRef": {"name": "token", "key": "headers"}}
+    manifest = agent(helm, "push.headersSecret.name=token", "push.headersSecret.key=k")
+    assert environment(manifest)["OTEL_EXPORTER_OTLP_HEADERS"] == {"secretKeyRef": {"name": "token", "key": "k"}}
+
+
+def test_collector_enabled_is_one_pod_with_a_volume_that_the_agents_push_to(helm: Helm) -> None:
+    rendered = helm.template(["collector.enabled=true"])
+    collector = one(rendered, "StatefulSet")
+    service = one(rendered, "Service", "kmsg-kmsg-exporter-collector")
+    assert collector["spec"]["replicas"] == 1
+    assert container(collector)["command"] == ["kmsg-exporter"]
+    assert container(collector)["args"] == [
+        "collector",
+        "--collector.listen-address=:4318",
+        "--collector.directory=/data",
+    ]
+    assert container(collector)["volumeMounts"] == [{"name": "events", "mountPath": "/data"}]
+    assert collector["spec"]["volumeClaimTemplates"][0]["spec"] == {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    assert collector["spec"]["serviceName"] == service["metadata"]["name"]
+    assert service["spec"]["selector"].items() <= collector["spec"]["template"]["metadata"]["labels"].items()
+    assert "--push.endpoint=http://kmsg-kmsg-exporter-collector.monitoring.svc:4318" in arguments(
+        helm, "collector.enabled=true"
+    )
+
+
+def test_a_collector_with_a_fixed_address_needs_no_dns(helm: Helm) -> None:
+    settings = ("collector.enabled=true", "collector.service.clusterIP=10.96.0.9", "collector.service.port=80")
+    assert "--push.endpoint=http://10.96.0.9:80" in arguments(helm, *settings)
+    assert "--push.endpoint=http://[fd00::9]:4318" in arguments(
+        helm, "collector.enabled=true", "collector.service.clusterIP=fd00::9"
+    )
+
+
+def test_push_endpoint_wins_over_the_collector(helm: Helm) -> None:
+    found = arguments(helm, "collector.enabled=true", "push.endpoint=http://otel:4318")
+    assert [argument for argument in found if argument.startswith("--push")] == ["--push.endpoint=http://otel:4318"]
+
+
+def test_without_persistence_the_collector_has_an_empty_volume(helm: Helm) -> None:
+    settings = ["collector.enabled=true", "collector.persistence.enabled=false"]
+    collector = one(helm.template(settings), "StatefulSet")
+    assert "volumeClaimTemplates" not in collector["spec"]
+    assert pod(collector)["volumes"] == [{"name": "events", "emptyDir": {}}]
+
+
+def test_the_services_select_one_kind_of_pod_each(helm: Helm) -> None:
+    rendered = helm.template(["collector.enabled=true"])
+    pods = [one(rendered, kind)["spec"]["template"]["metadata"]["labels"] for kind in ("DaemonSet", "StatefulSet")]
+    pods.append(one(rendered, "Pod")["metadata"]["labels"])
+    for service in (m for m in rendered if m["kind"] == "Service"):
+        assert sum(service["spec"]["selector"].items() <= labels.items() for labels in pods) == 1
+
+
+def test_what_an_upgrade_can_not_change_stays(helm: Helm) -> None:
+    """The API refuses another selector, so a release that changed it could not be upgraded to."""
+    rendered = helm.template(["collector.enabled=true"])
+    assert one(rendered, "DaemonSet")["spec"]["selector"]["matchLabels"] == {
+        "app.kubernetes.io/name": "kmsg-exporter",
+        "app.kubernetes.io/instance": "kmsg",
+    }
+    collector = one(rendered, "StatefulSet")
+    assert collector["spec"]["selector"]["matchLabels"] == {
+        "app.kubernetes.io/name": "kmsg-exporter-collector",
+        "app.kubernetes.io/instance": "kmsg",
+    }
+    assert collector["spec"]["serviceName"] == "kmsg-kmsg-exporter-collector"
+    assert collector["spec"]["volumeClaimTemplates"][0]["metadata"] == {
+        "name": "events",
+        "labels": collector["spec"]["selector"]["matchLabels"],
+    }
+
+
+def test_tracing_switched_off_mounts_nothing_and_asks_for_the_state_only(helm: Helm) -> None:
+    manifest = agent(helm, "tracing.enabled=false")
+    assert "--backend=state" in container(manifest)["args"]
+    assert [volume["name"] for volume in pod(manifest)["volumes"]] == ["state", "runtime"]
+    assert [mount["name"] for mount in container(manifest)["volumeMounts"]] == ["state", "runtime"]
+
+
+def test_the_nodes_name_reaches_events_by_the_downward_api(helm: Helm) -> None:
+    assert environment(agent(helm)) == {"NODE_NAME": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+
+
+def test_cluster_name_reaches_events_and_labels(helm: Helm) -> None:
+    settings = ("cluster.name=production", "podMonitor.enabled=true")
+    assert environment(agent(helm, *settings))["KMSG_EXPORTER_CLUSTER_NAME"] == "production"
+    (endpoint,) = one(helm.template(settings), "PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert endpoint["relabelings"][1] == {"targetLabel": "cluster", "replacement": "production", "action": "replace"}
+
+
+def test_expected_is_a_flag_for_each_rule(helm: Helm) -> None:
+    rules = ["origin=nightly-ci.sh", "comm=dmesg,ancestor=*/cron"]
+    found = arguments(helm, f"expected={json.dumps(rules)}")
+    assert found[-2:] == ["--expected=origin=nightly-ci.sh", "--expected=comm=dmesg,ancestor=*/cron"]
+
+
+def test_resources_and_tolerations_are_the_agents(helm: Helm) -> None:
+    assert container(agent(helm))["resources"] == {
+        "requests": {"cpu": "10m", "memory": "64Mi"},
+        "limits": {"memory": "256Mi"},
+    }
+    assert pod(agent(helm))["tolerations"] == [{"effect": "NoSchedule", "operator": "Exists"}]
+    manifest = agent(helm, 'resources={"limits":{"cpu":"1"}}', 'tolerations=[{"operator":"Exists"}]')
+    assert container(manifest)["resources"]["limits"] == {"memory": "256Mi", "cpu": "1"}
+    assert pod(manifest)["tolerations"] == [{"operator": "Exists"}]
+
+
+def test_pod_monitor_finds_the_agents_and_names_the_node(helm: Helm) -> None:
+    rendered = helm.template(["podMonitor.enabled=true", "collector.enabled=true"])
+    monitor = one(rendered, "PodMonitor")["spec"]
+    assert monitor["jobLabel"] == "app.kubernetes.io/name"
+    assert monitor["selector"]["matchLabels"] == one(rendered, "DaemonSet")["spec"]["selector"]["matchLabels"]
+    assert monitor["podMetricsEndpoints"] == [
+        {
+            "port": "metrics",
+            "path": "/metrics",
+            "scheme": "http",
+            "relabelings": [
+                {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node", "action": "replace"}
+            ],
+        }
+    ]
+    assert "metrics" in [port["name"] for port in container(one(rendered, "DaemonSet"))["ports"]]
+
+
+def test_prometheus_rule_has_every_rule_of_the_project(helm: Helm) -> None:
+    rule = one(helm.template(["prometheusRule.enabled=true"]), "PrometheusRule")
+    (path,) = (CHART / "files" / "rules").glob("*.yaml")
+    assert rule["spec"] == yaml.safe_load(path.read_text())
+
+
+def test_prometheus_rule_leaves_out_what_is_disabled_and_adds_ones_own(helm: Helm) -> None:
+    everything = one(helm.template(["prometheusRule.enabled=true"]), "PrometheusRule")
+    adapted = one(helm.template(values=EVERYTHING), "PrometheusRule")
+    assert _alerts(everything) - _alerts(adapted) == {"KmsgClearDenied"}
+    assert _alerts(adapted) - _alerts(everything) == {"KmsgEmptyForLong"}
+    assert adapted["metadata"]["labels"]["release"] == "prometheus"
+    own = adapted["spec"]["groups"][-1]["rules"][0]
+    assert own["annotations"]["summary"] == "dmesg on {{ $labels.node }} shows nothing"
+
+
+def test_dashboards_are_those_of_the_project_with_the_sidecars_label(helm: Helm) -> None:
+    rendered = helm.template(["dashboards.enabled=true", "dashboards.annotations.grafana_folder=Nodes"])
+    found: dict[str, Any] = {}
+    for manifest in (m for m in rendered if m["kind"] == "ConfigMap"):
+        assert manifest["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert manifest["metadata"]["annotations"] == {"grafana_folder": "Nodes"}
+        assert len(json.dumps(manifest)) < 1 << 20
+        found |= {name: json.loads(text) for name, text in manifest["data"].items()}
+    originals = (CHART / "files" / "dashboards").glob("*.json")
+    assert found == {path.name: json.loads(path.read_text()) for path in originals}
+    assert found
+
+
+def test_network_policy_allows_scrapes_dns_and_the_collector(helm: Helm) -> None:
+    dns = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+    rendered = helm.template(["networkPolicy.enabled=true", "collector.enabled=true"])
+    ours = one(rendered, "NetworkPolicy", "kmsg-kmsg-exporter")["spec"]
+    theirs = one(rendered, "NetworkPolicy", "kmsg-kmsg-exporter-collector")["spec"]
+    collector = {"podSelector": {"matchLabels": theirs["podSelector"]["matchLabels"]}}
+    assert ours["policyTypes"] == ["Ingress", "Egress"]
+    assert ours["ingress"] == [{"ports": [{"port": 10144, "protocol": "TCP"}]}]
+    assert ours["egress"] == [dns, {"ports": [{"port": 4318, "protocol": "TCP"}], "to": [collector]}]
+    assert theirs["ingress"] == [
+        {"ports": [{"port": 4318, "protocol": "TCP"}], "from": [{"podSelector": ours["podSelector"]}]}
+    ]
+    assert "egress" not in theirs
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [("http://otel:4318", 4318), ("https://otel.example.com", 443), ("http://otel/x", 80), ("http://[fd00::9]:9", 9)],
+)
+def test_network_policy_allows_the_port_of_the_endpoint(helm: Helm, endpoint: str, port: int) -> None:
+    rendered = helm.template(["networkPolicy.enabled=true", f"push.endpoint={endpoint}"])
+    assert one(rendered, "NetworkPolicy")["spec"]["egress"][1] == {"ports": [{"port": port, "protocol": "TCP"}]}
+
+
+def test_network_policy_without_a_push_allows_dns_only(helm: Helm) -> None:
+    assert len(one(helm.template(["networkPolicy.enabled=true"]), "NetworkPolicy")["spec"]["egress"]) == 1
+    assert "NetworkPolicy" not in kinds(helm.template())
+
+
+def test_web_config_is_mounted_and_everybody_who_asks_the_agent_speaks_tls(helm: Helm) -> None:
+    manifest = agent(helm, "webConfig.secretName=web")
+    assert "--web.config.file=/etc/kmsg-exporter/web/web-config.yaml" in container(manifest)["args"]
+    assert {"name": "web-config", "secret": {"secretName": "web"}} in pod(manifest)["volumes"]
+    assert container(manifest)["livenessProbe"]["httpGet"]["scheme"] == "HTTPS"
+    assert container(manifest)["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
+    rendered = helm.template(["webConfig.secretName=web", "podMonitor.enabled=true"])
+    assert one(rendered, "PodMonitor")["spec"]["podMetricsEndpoints"][0]["scheme"] == "https"
+    assert container(one(rendered, "Pod"))["args"][1] == "https"
+
+
+def test_with_client_certificates_the_probes_only_look_at_the_port(helm: Helm) -> None:
+    manifest = agent(helm, "webConfig.secretName=web", "webConfig.clientCertificates=true")
+    for probe in ("livenessProbe", "readinessProbe"):
+        assert container(manifest)[probe]["tcpSocket"] == {"port": "metrics"}
+        assert "httpGet" not in container(manifest)[probe]
+
+
+def test_a_web_config_with_passwords_only_leaves_the_port_http(helm: Helm) -> None:
+    manifest = agent(helm, "webConfig.secretName=web", "webConfig.scheme=http")
+    assert container(manifest)["livenessProbe"]["httpGet"]["scheme"] == "HTTP"
+
+
+def test_probes_ask_the_agent(helm: Helm) -> None:
+    live, ready = (container(agent(helm))[probe]["httpGet"] for probe in ("livenessProbe", "readinessProbe"))
+    assert live == {"path": "/-/healthy", "port": "metrics", "scheme": "HTTP"}
+    assert ready == {"path": "/-/ready", "port": "metrics", "scheme": "HTTP"}
+
+
+def test_extra_args_come_last(helm: Helm) -> None:
+    found = arguments(helm, 'extraArgs=["--push.sample=errors","--log.format=json"]', 'expected=["comm=a"]')
+    assert found[-3:] == ["--expected=comm=a", "--push.sample=errors", "--log.format=json"]
+
+
+def test_every_flag_of_the_chart_is_one_of_the_program(helm: Helm) -> None:
+    """Those of --help, so a renamed flag shows here before it shows on a node."""
+    from kmsg_exporter.config.options import options
+
+    rendered = helm.template(values=EVERYTHING)
+    for kind, command in (("DaemonSet", "run"), ("StatefulSet", "collector")):
+        first, *flags = container(one(rendered, kind))["args"]
+        assert first == command
+        assert {flag.partition("=")[0] for flag in flags} <= {option.flag for option in options(command)}
+
+
+def test_everything_is_everywhere_as_it_was_set(helm: Helm) -> None:
+    rendered = helm.template(values=EVERYTHING)
+    manifest = one(rendered, "DaemonSet")
+    assert manifest["metadata"]["namespace"] == "node-agents"
+    assert {m["metadata"].get("labels", {"team": "platform"})["team"] for m in rendered} == {"platform"}
+    assert pod(manifest)["dnsPolicy"] == "ClusterFirstWithHostNet"
+    assert pod(manifest)["serviceAccountName"] == "kernel-log"
+    assert pod(manifest)["priorityClassName"] == "system-node-critical"
+    assert pod(manifest)["nodeSelector"] == {"kubernetes.io/os": "linux", "pool": "workers"}
+    assert container(manifest)["ports"] == [{"name": "metrics", "containerPort": 9144, "protocol": "TCP"}]
+    assert "--web.listen-address=:9144" in container(manifest)["args"]
+    assert one(rendered, "ConfigMap", "more")["data"] == {"release": "kmsg"}
+    assert one(rendered, "ConfigMap", "node-kmsg-text")
+
+
+@pytest.mark.parametrize("name", ["a" * 53, "kmsg-exporter", "k" * 52 + "x"])
+def test_names_stay_within_what_kubernetes_takes(helm: Helm, name: str) -> None:
+    rendered = helm.template(["collector.enabled=true"], release=name)
+    # the revision that a StatefulSet puts into a label of its pods has eleven characters more
+    assert len(one(rendered, "StatefulSet")["metadata"]["name"]) <= 52
+    assert max(len(m["metadata"]["name"]) for m in rendered) <= 63
+
+
+def _alerts(rule: Manifest) -> set[str]:
+    return {entry["alert"] for group in rule["spec"]["groups"] for entry in group["rules"] if "alert" in entry}
