@@ -25,7 +25,7 @@ RIGHT = {"Authorization": "Basic " + base64.b64encode(b"me:right").decode()}
 WRONG = {"Authorization": "Basic " + base64.b64encode(b"me:wrong").decode()}
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"
 MUTUAL = (
-    "tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: " @ CA @ ", "
+    "tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: CA_FILE, "
     "client_auth_type: RequireAndVerifyClientCert}\n"
 )
 
@@ -35,7 +35,7 @@ def serve(tmp_path: Path, authority: Path) -> Iterator[Serve]:
     with contextlib.ExitStack() as stack:
 
         def make(text: str) -> WebServer:
-            (tmp_path / "web.yaml").write_text(text.replace("@CA", str(authority / "ca.crt")))
+            (tmp_path / "web.yaml").write_text(text.replace("CA_FILE", str(authority / "ca.crt")))
             server = WebServer(
                 [("127.0.0.1", 0)],
                 totals=Totals(512),
