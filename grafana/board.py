@@ -130,7 +130,6 @@ def _query(name: str, label: str, query: str, *, many: bool = False, **more: Any
         "label": label,
         "type": "query",
         "datasource": PROMETHEUS,
-        "definition": query,
         "query": {"query": query, "refId": f"variable-{name}"},
         "regex": "",
         "hide": 0,

@@ -92,7 +92,7 @@ def _overview() -> Row:
                 none="0",
             ),
             stat(
-                "Competing readers",
+                "Competing",
                 "Nodes on which two or more readers take kernel log records from each other.",
                 now(f"count(sum by ($node_label) ({CONSUMERS}) > 1) or vector(0)"),
                 thresholds=some_is_bad,

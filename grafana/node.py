@@ -100,7 +100,7 @@ def _ring() -> Row:
                 height=8,
             ),
             chart(
-                "Hidden records",
+                "Hidden records over time",
                 "Records that a clear hides and that are still in the ring.",
                 [over_time(f"kmsg_hidden_records{{{SELECTED}}}", "hidden")],
                 decimals=0,
@@ -240,7 +240,7 @@ def _agent() -> Row:
                 stacked=True,
             ),
             chart(
-                "Lost",
+                "Lost over time",
                 "Trace records lost before they could be read, calls that a probe could not record, and counts that"
                 ' went to comm="other" because the bound on names was reached.',
                 [

@@ -16,6 +16,7 @@ Json = dict[str, Any]
 GRAFANA: Final = Path(__file__).parents[2] / "grafana"
 BOARDS: Final = {path.stem: json.loads(path.read_text()) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
 VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_]\w*)(?::\w+)?\}?")  # not $1, which is label_replace's
+SPECIAL: Final = re.compile(r"[\\^$*+?.()|{}\[\]/]")  # what Grafana escapes in a regular expression
 BUILT_IN: Final = frozenset({"__range", "__interval", "__rate_interval"})
 
 
@@ -85,7 +86,8 @@ def chosen(board: Json, server: Prometheus, look: Range) -> dict[str, str]:
         elif "allValue" in variable:
             values[variable["name"]] = variable["allValue"]
         else:
-            values[variable["name"]] = "|".join(map(re.escape, offered)).replace("\\", "\\\\")
+            escaped = (SPECIAL.sub(r"\\\\\g<0>", value) for value in offered)
+            values[variable["name"]] = "|".join(escaped)
     return values
 
 

@@ -22,6 +22,8 @@ Json = dict[str, Any]
 KINDS = {"stat", "timeseries", "state-timeline", "table", "logs"}
 UNITS = {value for name, value in vars(units).items() if not name.startswith("_")}
 OTHER_METRICS = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
+# What the editors of Prometheus and Loki add to an annotation; these types leave it to them.
+DATASOURCES_OWN = re.compile(r"\.annotations\.list\[\d\]\.(step|useValueForTime|titleFormat|textFormat|tagKeys)")
 METRIC = re.compile(r"\b(?:kmsg|process)_\w+|\bup\b")
 
 EVERY_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
@@ -61,15 +63,15 @@ def test_committed_files_are_what_make_py_makes() -> None:
 
 
 def test_there_are_no_other_files() -> None:
-    made = sorted(path for part in ("dashboards", "alerts") for path in (GRAFANA / part).iterdir())
-    assert made == sorted(make.files())
+    made = sorted(path.name for part in ("dashboards", "alerts") for path in (GRAFANA / part).iterdir())
+    assert made == sorted(path.name for path in make.files())
 
 
 @EVERY_BOARD
 def test_grafanas_types_know_every_key_and_keep_every_value(board: Json) -> None:
     register_default_plugins()
     again = json.loads(json.dumps(Dashboard.from_json(json.loads(json.dumps(board))), cls=JSONEncoder))
-    assert lost(board, again) == []
+    assert [where for where in lost(board, again) if not DATASOURCES_OWN.fullmatch(where)] == []
 
 
 def test_a_key_that_grafanas_types_do_not_know_is_found() -> None:
@@ -114,7 +116,7 @@ def test_variables_are_the_usual_ones(board: Json) -> None:
 @EVERY_BOARD
 def test_every_variable_that_is_used_is_defined(board: Json) -> None:
     defined = {variable["name"] for variable in board["templating"]["list"]}
-    built_in = BUILT_IN | {"__value", "__url_time_range"}
+    built_in = BUILT_IN | {"__all", "__value", "__url_time_range"}
     used = {found for text in texts(board) for found in VARIABLE.findall(text)}
     assert used - defined - built_in == set()
     assert defined - used == set()

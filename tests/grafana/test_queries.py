@@ -93,5 +93,5 @@ def test_every_query_is_valid_where_there_is_no_data_at_all(fleet: Fleet, name: 
     long_ago = type(fleet.look)(1_000_000, 1_003_600, 15)
     empty = View(fleet.server, long_ago, chosen(BOARDS[name], fleet.server, long_ago))
     with_data = {panel["title"] for panel, target in targets(BOARDS[name]) if empty.ask(target)}
-    zeros = {"Down", "Blind", "Clears", "Unexpected", "Competing readers"}
+    zeros = {"Down", "Blind", "Clears", "Unexpected", "Competing"}
     assert with_data == (zeros if name == "kmsg-fleet" else set())
