@@ -5,7 +5,7 @@ export KMSG_GUEST=1 PYTHONPATH=/opt/kmsg-exporter
 cd /opt/kmsg-exporter || exit 1
 status=0
 echo "# kernel $(uname -r) $(uname -m)"
-tests() { python3 -m pytest -c tests/kernel/pytest.ini -p no:cacheprovider -q "$@" || status=1; }
+tests() { python3 -m pytest -c tests/kernel/pytest.ini --confcutdir=tests -p no:cacheprovider -q "$@" || status=1; }
 case " $* " in *" kprobe "*)
   echo "# tracefs behaves as the fake of the unit tests does"
   KMSG_TRACEFS=/sys/kernel/tracing tests tests/tracefs ;;

@@ -8,7 +8,7 @@ grep -q " /sys/kernel/tracing tracefs " /proc/mounts || mount -t tracefs nodev /
 backend=tracepoint
 [ -e /sys/kernel/tracing/kprobe_events ] && backend=kprobe
 echo "# kernel $(uname -r) $(uname -m), this machine's own; backend $backend"
-tests() { .venv/bin/python -m pytest -c tests/kernel/pytest.ini -p no:cacheprovider -p no:randomly "$@"; }
+tests() { .venv/bin/python -m pytest -c tests/kernel/pytest.ini --confcutdir=tests -p no:cacheprovider -p no:randomly "$@"; }
 KMSG_TRACEFS=/sys/kernel/tracing tests tests/tracefs
 KMSG_BACKEND=$backend tests tests/kernel --ignore=tests/kernel/test_lockdown.py
 KMSG_BACKEND=state tests tests/kernel/test_emptyings.py
