@@ -16,6 +16,7 @@ NAMESPACES = {
     "half": {ENFORCE: "baseline"},
     "plain": {"team": "a"},
 }
+DRY = ("--dry-run=server", "--disable-openapi-validation")
 Notes = Callable[..., str]
 
 
@@ -31,8 +32,8 @@ def notes(helm: Helm, kubeconfig: Path) -> Notes:
 
     def render(*settings: str, namespace: str = "open") -> str:
         flags = [f"--set={setting}" for setting in settings]
-        dry = ("--dry-run=server", "--disable-openapi-validation", f"--namespace={namespace}")
-        return helm.run("install", "kmsg", CHART, *dry, *flags, kubeconfig=kubeconfig).partition("\nNOTES:\n")[2]
+        flags.append(f"--namespace={namespace}")
+        return helm.run("install", "kmsg", CHART, *DRY, *flags, kubeconfig=kubeconfig).partition("\nNOTES:\n")[2]
 
     return render
 
@@ -110,6 +111,6 @@ def test_the_test_pod_is_told_the_level(helm: Helm, kubeconfig: Path) -> None:
     shown = "--show-only=templates/tests/test-connection.yaml"
     for namespace, last in (("locked", "- restricted"), ("plain", "- kmsg-kmsg-exporter")):
         text = helm.run(
-            "template", "kmsg", CHART, "--dry-run=server", f"-n{namespace}", shown, kubeconfig=kubeconfig
+            "template", "kmsg", CHART, *DRY, f"--namespace={namespace}", shown, kubeconfig=kubeconfig
         ).partition("      terminationMessagePolicy:")[0]
         assert text.rstrip().endswith(last)

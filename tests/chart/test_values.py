@@ -140,6 +140,11 @@ def test_tracing_switched_off_mounts_nothing_and_asks_for_the_state_only(helm: H
     assert [mount["name"] for mount in container(manifest)["volumeMounts"]] == ["state", "runtime"]
 
 
+def test_mount_propagation_can_be_switched_off(helm: Helm) -> None:
+    mounts = container(agent(helm, "tracing.mountPropagation=None"))["volumeMounts"]
+    assert mounts[2] == {"name": "tracefs", "mountPath": "/sys/kernel/tracing", "mountPropagation": "None"}
+
+
 def test_the_nodes_name_reaches_events_by_the_downward_api(helm: Helm) -> None:
     assert environment(agent(helm)) == {"NODE_NAME": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
 
