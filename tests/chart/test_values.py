@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from charts import CHART, EVERYTHING, ROOT, Helm, Manifest, container, kinds, one, pod
+from charts import CHART, EVERYTHING, ROOT, Helm, Manifest, container, one, pod
 
 
 def agent(helm: Helm, *settings: str) -> Manifest:
@@ -173,82 +173,6 @@ def test_resources_and_tolerations_are_the_agents(helm: Helm) -> None:
     assert pod(manifest)["tolerations"] == [{"operator": "Exists"}]
 
 
-def test_pod_monitor_finds_the_agents_and_names_the_node(helm: Helm) -> None:
-    rendered = helm.template(["podMonitor.enabled=true", "collector.enabled=true"])
-    monitor = one(rendered, "PodMonitor")["spec"]
-    assert monitor["jobLabel"] == "app.kubernetes.io/name"
-    assert monitor["selector"]["matchLabels"] == one(rendered, "DaemonSet")["spec"]["selector"]["matchLabels"]
-    assert monitor["podMetricsEndpoints"] == [
-        {
-            "port": "metrics",
-            "path": "/metrics",
-            "scheme": "http",
-            "relabelings": [
-                {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node", "action": "replace"}
-            ],
-        }
-    ]
-    assert "metrics" in [port["name"] for port in container(one(rendered, "DaemonSet"))["ports"]]
-
-
-def test_prometheus_rule_has_every_rule_of_the_project(helm: Helm) -> None:
-    rule = one(helm.template(["prometheusRule.enabled=true"]), "PrometheusRule")
-    (path,) = (CHART / "files" / "rules").glob("*.yaml")
-    assert rule["spec"] == yaml.safe_load(path.read_text())
-
-
-def test_prometheus_rule_leaves_out_what_is_disabled_and_adds_ones_own(helm: Helm) -> None:
-    everything = one(helm.template(["prometheusRule.enabled=true"]), "PrometheusRule")
-    adapted = one(helm.template(values=EVERYTHING), "PrometheusRule")
-    assert _alerts(everything) - _alerts(adapted) == {"KmsgClearDenied"}
-    assert _alerts(adapted) - _alerts(everything) == {"KmsgEmptyForLong"}
-    assert adapted["metadata"]["labels"]["release"] == "prometheus"
-    own = adapted["spec"]["groups"][-1]["rules"][0]
-    assert own["annotations"]["summary"] == "dmesg on {{ $labels.node }} shows nothing"
-
-
-def test_dashboards_are_those_of_the_project_with_the_sidecars_label(helm: Helm) -> None:
-    rendered = helm.template(["dashboards.enabled=true", "dashboards.annotations.grafana_folder=Nodes"])
-    found: dict[str, Any] = {}
-    for manifest in (m for m in rendered if m["kind"] == "ConfigMap"):
-        assert manifest["metadata"]["labels"]["grafana_dashboard"] == "1"
-        assert manifest["metadata"]["annotations"] == {"grafana_folder": "Nodes"}
-        assert len(json.dumps(manifest)) < 1 << 20
-        found |= {name: json.loads(text) for name, text in manifest["data"].items()}
-    originals = (CHART / "files" / "dashboards").glob("*.json")
-    assert found == {path.name: json.loads(path.read_text()) for path in originals}
-    assert found
-
-
-def test_network_policy_allows_scrapes_dns_and_the_collector(helm: Helm) -> None:
-    dns = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
-    rendered = helm.template(["networkPolicy.enabled=true", "collector.enabled=true"])
-    ours = one(rendered, "NetworkPolicy", "kmsg-kmsg-exporter")["spec"]
-    theirs = one(rendered, "NetworkPolicy", "kmsg-kmsg-exporter-collector")["spec"]
-    collector = {"podSelector": {"matchLabels": theirs["podSelector"]["matchLabels"]}}
-    assert ours["policyTypes"] == ["Ingress", "Egress"]
-    assert ours["ingress"] == [{"ports": [{"port": 10144, "protocol": "TCP"}]}]
-    assert ours["egress"] == [dns, {"ports": [{"port": 4318, "protocol": "TCP"}], "to": [collector]}]
-    assert theirs["ingress"] == [
-        {"ports": [{"port": 4318, "protocol": "TCP"}], "from": [{"podSelector": ours["podSelector"]}]}
-    ]
-    assert "egress" not in theirs
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "port"),
-    [("http://otel:4318", 4318), ("https://otel.example.com", 443), ("http://otel/x", 80), ("http://[fd00::9]:9", 9)],
-)
-def test_network_policy_allows_the_port_of_the_endpoint(helm: Helm, endpoint: str, port: int) -> None:
-    rendered = helm.template(["networkPolicy.enabled=true", f"push.endpoint={endpoint}"])
-    assert one(rendered, "NetworkPolicy")["spec"]["egress"][1] == {"ports": [{"port": port, "protocol": "TCP"}]}
-
-
-def test_network_policy_without_a_push_allows_dns_only(helm: Helm) -> None:
-    assert len(one(helm.template(["networkPolicy.enabled=true"]), "NetworkPolicy")["spec"]["egress"]) == 1
-    assert "NetworkPolicy" not in kinds(helm.template())
-
-
 def test_web_config_is_mounted_and_everybody_who_asks_the_agent_speaks_tls(helm: Helm) -> None:
     manifest = agent(helm, "webConfig.secretName=web")
     assert "--web.config.file=/etc/kmsg-exporter/web/web-config.yaml" in container(manifest)["args"]
@@ -315,7 +239,3 @@ def test_names_stay_within_what_kubernetes_takes(helm: Helm, name: str) -> None:
     # the revision that a StatefulSet puts into a label of its pods has eleven characters more
     assert len(one(rendered, "StatefulSet")["metadata"]["name"]) <= 52
     assert max(len(m["metadata"]["name"]) for m in rendered) <= 63
-
-
-def _alerts(rule: Manifest) -> set[str]:
-    return {entry["alert"] for group in rule["spec"]["groups"] for entry in group["rules"] if "alert" in entry}

@@ -160,7 +160,7 @@ metricRelabelings:
 {{- define "kmsg-exporter.monitor" -}}
 {{- $root := first . }}
 {{- $monitor := last . -}}
-jobLabel: app.kubernetes.io/name
+jobLabel: app.kubernetes.io/part-of # the rules look for the job kmsg-exporter, whatever nameOverride says
 namespaceSelector:
   matchNames: [{{ include "kmsg-exporter.namespace" $root }}]
 selector:
