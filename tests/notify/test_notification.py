@@ -156,7 +156,7 @@ def test_prometheus_shows_the_alert(story: Story, page: Page, pictures: Path) ->
     listening = (
         "document.readyState == 'complete' && !!jQuery._data(document.getElementById('inactiveAlerts'), 'events')"
     )
-    page.open(f"{story.prometheus}/classic/alerts", width=1200, height=560, until=listening)
+    page.open(f"{story.prometheus}/classic/alerts", width=1200, height=640, until=listening)
     page.run("document.getElementById('inactiveAlerts').parentElement.click()")  # only what fires
     page.run("jQuery('.alert_header:visible').first().click()[0].scrollIntoView(); scrollBy(0, -100)")
     page.wait("jQuery('.alert_elements_table:visible').length == 1")
@@ -167,13 +167,18 @@ def test_prometheus_shows_the_alert(story: Story, page: Page, pictures: Path) ->
         assert label in text
 
 
+def button(text: str) -> str:
+    return f"[...document.querySelectorAll('button')].find(one => one.innerText.includes('{text}'))"
+
+
 def test_alertmanager_shows_the_alert(story: Story, page: Page, pictures: Path) -> None:
     only = urllib.parse.quote('{alertname="KmsgCleared"}')
-    expand = "[...document.querySelectorAll('button')].find(button => button.innerText.includes('Expand all groups'))"
     url = f"{story.alertmanager}/#/alerts?silenced=false&inhibited=false&active=true&filter={only}"
-    page.open(url, width=1200, height=560, until=f"!!{expand}")
-    page.run(f"{expand}.click()")
-    page.wait("document.body.innerText.includes('node=')")
+    page.open(url, width=1200, height=660, until=f"!!{button('Expand all groups')}")
+    page.run(f"{button('Expand all groups')}.click()")
+    page.wait(f"!!{button('Info')}")
+    page.run(f"{button('Info')}.click()")
+    page.wait("document.body.innerText.includes('node=') && document.body.innerText.includes('dmesg hides')")
     text = page.run("document.body.innerText")
     page.picture(pictures / "alertmanager.png")
     for label in ('node="node-1"', 'comm="dmesg"', 'exe="/usr/bin/dmesg"'):
