@@ -32,7 +32,7 @@ CONDITIONS: Final = {
     "KmsgClearedUnexpectedly": Condition(
         'rate(kmsg_clears_by_origin_total{expected="false"}[5m])', "gt", 0, "Who clears"
     ),
-    "KmsgEmptiedUnattributed": Condition("rate(kmsg_unattributed_clears_total[5m])", "gt", 0, "By nobody known"),
+    "KmsgEmptiedUnattributed": Condition("rate(kmsg_unattributed_clears_total[5m])", "gt", 0, "Unattributed"),
     "KmsgClearDenied": Condition("sum without (action) (rate(kmsg_clears_denied_total[5m]))", "gt", 0, "Who clears"),
     "KmsgCompetingReaders": Condition(
         'sum without (comm, exe, interface, action) (kmsg_readers{interface="proc_kmsg"}'

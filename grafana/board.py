@@ -60,7 +60,7 @@ def dashboard(uid: str, title: str, description: str, rows: Sequence[Row], *, ma
             }
         ],
         "templating": {"list": _variables(many_nodes=many_nodes)},
-        "annotations": {"list": _annotations()},
+        "annotations": {"list": _annotations(emptied=not many_nodes)},
         "panels": _laid_out(rows),
     }
 
@@ -144,16 +144,17 @@ def _query(name: str, label: str, query: str, *, many: bool = False, **more: Any
     }
 
 
-def _annotations() -> list[Json]:
-    emptied = f"kmsg_last_emptied_timestamp_seconds{{{SELECTED}}} * 1000"
+def _annotations(*, emptied: bool) -> list[Json]:
+    """`emptied`: show from the start where dmesg went empty; of many nodes that would be too many."""
+    when = f"kmsg_last_emptied_timestamp_seconds{{{SELECTED}}} * 1000"
     return [
         {
             "name": "dmesg went empty",
             "datasource": PROMETHEUS,
-            "enable": True,
+            "enable": emptied,
             "hide": False,
             "iconColor": "red",
-            "expr": emptied,
+            "expr": when,
             "step": "60s",
             "useValueForTime": True,
             "titleFormat": "dmesg went empty",

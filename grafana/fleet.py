@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from board import EVENTS, FLEET, NODE, SELECTED, Row, dashboard
-from panels import WHEN, Json, chart, logs, now, over_time, stat, steps, table
+from panels import WHEN, Json, chart, logs, now, over_time, stat, steps, table, words
 from queries import (
-    BY_ORIGIN,
     CONSUMERS,
     EMPTIED,
     LOST,
@@ -15,6 +14,7 @@ from queries import (
     UP,
     WHO,
     clears_by,
+    count,
     first_seen,
     last_seen,
     why,
@@ -28,6 +28,7 @@ NODE_LINK: Json = {
         }
     ]
 }
+YES_OR_NO = words({0: ("no", "text"), 1: ("yes", "red")})
 WENT_EMPTY = f"sum by ($node_label) (increase({EMPTIED}[$__range])) > 0"
 COMPETING = (
     f"sum by ($node_label, comm, exe, interface) ({CONSUMERS}) > 0"
@@ -78,7 +79,7 @@ def _overview() -> Row:
                 thresholds=some_is_bad,
             ),
             stat(
-                "By nobody known",
+                "Unattributed",
                 "Clears in this time range that are seen on the log and that no traced call explains.",
                 now(f"sum(increase(kmsg_unattributed_clears_total{{{SELECTED}}}[$__range]))"),
                 thresholds=some_is_bad,
@@ -110,19 +111,18 @@ def _clears() -> Row:
                 "Each bar counts since the bar before. The script is the nearest ancestor that is no bare shell.",
                 [
                     over_time(
-                        f"sum by (origin, comm) (increase({BY_ORIGIN}[$__rate_interval])) > 0", "{{origin}} ({{comm}})"
+                        f"{count('kmsg_clears_by_origin_total', 'origin', 'comm')} > 0",
+                        "{{origin}} ({{comm}})",
                     )
                 ],
                 bars=True,
-                decimals=0,
                 none="Nobody cleared a log in this time range",
             ),
             chart(
                 "Logs that went empty",
                 "How often dmesg went from something to nothing; each bar counts since the bar before.",
-                [over_time(f"sum(increase({EMPTIED}[$__rate_interval]))", "went empty")],
+                [over_time(count("kmsg_emptied_total"), "went empty")],
                 bars=True,
-                decimals=0,
             ),
             table(
                 "Who clears",
@@ -145,6 +145,7 @@ def _clears() -> Row:
                     "#D": "Last",
                 },
                 looks={"First": WHEN, "Last": WHEN},
+                height=6,
                 sort="Clears",
                 none="Nobody cleared a log in this time range",
             ),
@@ -171,7 +172,8 @@ def _clears() -> Row:
                     "#C": "Hidden records",
                     "#D": "Empty now",
                 },
-                looks={"Node": NODE_LINK, "Last emptied": WHEN},
+                looks={"Node": NODE_LINK, "Last emptied": WHEN, "Empty now": {"mappings": YES_OR_NO}},
+                height=6,
                 sort="Went empty",
                 none="No log went empty in this time range",
             ),
@@ -205,7 +207,6 @@ def _readers() -> Row:
                 "Processes on all nodes that hold the log open for reading.",
                 [over_time(f"sum by (comm, interface) (kmsg_readers{{{SELECTED}}})", "{{comm}} ({{interface}})")],
                 stacked=True,
-                decimals=0,
                 none="No process holds a log open, as far as can be seen",
             ),
         ],
@@ -231,25 +232,23 @@ def _agents() -> Row:
                 "How accesses are traced; state means that nothing is traced.",
                 [over_time(f"count by (backend) (kmsg_exporter_backend_info{{{SELECTED}}})", "{{backend}}")],
                 stacked=True,
-                decimals=0,
             ),
             chart(
                 "Events that wait",
                 "Events on the nodes' disks that the collector does not have yet.",
                 [over_time(f"sum(kmsg_exporter_push_queue_events{{{SELECTED}}})", "waiting")],
-                decimals=0,
                 none="No agent has somewhere to push to",
             ),
             chart(
                 "Failed requests to the collector",
-                "By reason; a failed request is tried again, the event waits on disk.",
+                "By reason, each bar since the bar before. A failed request is tried again; the event waits on disk.",
                 [
                     over_time(
-                        f"sum by (reason) (rate(kmsg_exporter_push_failures_total{{{SELECTED}}}[$__rate_interval]))",
+                        f"{count('kmsg_exporter_push_failures_total', 'reason')} > 0",
                         "{{reason}}",
                     )
                 ],
-                unit="reqps",
+                bars=True,
                 none="No request failed",
             ),
         ],

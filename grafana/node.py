@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from board import EVENTS, NODE, SELECTED, Row, dashboard
+from node_health import health
 from panels import WHEN, Json, chart, logs, now, over_time, stat, steps, table, timeline, words
-from queries import BY_ORIGIN, EMPTIED, LOST, WHO, clears_by, first_seen, last_seen
+from queries import EMPTIED, LOST, WHO, clears_by, count, each, first_seen, last_seen
 
 DMESG = words({0: ("has lines", "green"), 1: ("empty", "red")})
-ATTACHED = words({0: ("not attached", "red"), 1: ("attached", "green")})
-
-
-def _by(labels: tuple[str, ...]) -> str:
-    return f" by ({', '.join(labels)}) " if labels else ""
-
-
-def _each(metric: str, *labels: str) -> str:
-    """Per second, by these labels."""
-    return f"sum{_by(labels)}(rate({metric}{{{SELECTED}}}[$__rate_interval]))"
-
-
-def _count(metric: str, *labels: str) -> str:
-    """How many since the bar before, by these labels."""
-    return f"sum{_by(labels)}(increase({metric}{{{SELECTED}}}[$__rate_interval]))"
 
 
 def _now() -> Row:
@@ -103,7 +89,6 @@ def _ring() -> Row:
                 "Hidden records over time",
                 "Records that a clear hides and that are still in the ring.",
                 [over_time(f"kmsg_hidden_records{{{SELECTED}}}", "hidden")],
-                decimals=0,
                 none="Not known on this node: the agent can't open /dev/kmsg",
             ),
             chart(
@@ -119,8 +104,8 @@ def _ring() -> Row:
             chart(
                 "Writes to /dev/kmsg",
                 "Write calls, by program. The kernel may drop what they wrote.",
-                [over_time(_each("kmsg_writes_total", "comm"), "{{comm}}")],
-                unit="cps",
+                [over_time(f"{count('kmsg_writes_total', 'comm')} > 0", "{{comm}}")],
+                bars=True,
                 none="No write seen (the tracepoint backend sees none)",
             ),
         ],
@@ -136,23 +121,22 @@ def _clears() -> Row:
                 "Each bar counts since the bar before. The script is the nearest ancestor that is no bare shell.",
                 [
                     over_time(
-                        f"sum by (origin, comm) (increase({BY_ORIGIN}[$__rate_interval])) > 0", "{{origin}} ({{comm}})"
+                        f"{count('kmsg_clears_by_origin_total', 'origin', 'comm')} > 0",
+                        "{{origin}} ({{comm}})",
                     ),
-                    over_time(f"{_count('kmsg_unattributed_clears_total')} > 0", "nobody known"),
+                    over_time(f"{count('kmsg_unattributed_clears_total')} > 0", "nobody known"),
                 ],
                 bars=True,
-                decimals=0,
                 none="Nobody cleared the log in this time range",
             ),
             chart(
                 "Refused clears and console changes",
                 "Clears that the kernel refused; console output switched on or off, or its level set.",
                 [
-                    over_time(f"{_count('kmsg_clears_denied_total', 'comm')} > 0", "{{comm}}: clear refused"),
-                    over_time(f"{_count('kmsg_console_changes_total', 'comm', 'action')} > 0", "{{comm}}: {{action}}"),
+                    over_time(f"{count('kmsg_clears_denied_total', 'comm')} > 0", "{{comm}}: clear refused"),
+                    over_time(f"{count('kmsg_console_changes_total', 'comm', 'action')} > 0", "{{comm}}: {{action}}"),
                 ],
                 bars=True,
-                decimals=0,
                 none="Neither happened in this time range",
             ),
             table(
@@ -191,101 +175,28 @@ def _readers() -> Row:
                 "Processes that hold the log open for reading.",
                 [over_time(f"sum by (comm, interface) (kmsg_readers{{{SELECTED}}})", "{{comm}} ({{interface}})")],
                 stacked=True,
-                decimals=0,
                 none="No process holds the log open, as far as can be seen",
             ),
             chart(
                 "Reads",
                 "Read calls that returned something.",
-                [over_time(_each("kmsg_reads_total", "comm", "interface"), "{{comm}} ({{interface}})")],
+                [over_time(each("kmsg_reads_total", "comm", "interface"), "{{comm}} ({{interface}})")],
                 unit="cps",
                 none="No read seen",
             ),
             chart(
                 "Bytes read",
                 "What these calls returned.",
-                [over_time(_each("kmsg_read_bytes_total", "comm", "interface"), "{{comm}} ({{interface}})")],
+                [over_time(each("kmsg_read_bytes_total", "comm", "interface"), "{{comm}} ({{interface}})")],
                 unit="Bps",
                 none="No read seen",
             ),
             chart(
                 "Opens",
                 "Opens of /dev/kmsg and /proc/kmsg for reading.",
-                [over_time(f"{_count('kmsg_opens_total', 'comm', 'interface')} > 0", "{{comm}} ({{interface}})")],
+                [over_time(f"{count('kmsg_opens_total', 'comm', 'interface')} > 0", "{{comm}} ({{interface}})")],
                 bars=True,
-                decimals=0,
                 none="No open seen (the tracepoint backend sees none)",
-            ),
-        ],
-    )
-
-
-def _agent() -> Row:
-    return Row(
-        "The agent's health",
-        [
-            timeline(
-                "Probes",
-                "What is attached; what a probe that is not attached would see goes unseen.",
-                over_time(f"kmsg_exporter_probe_attached{{{SELECTED}}}", "{{probe}}"),
-                ATTACHED,
-                none="Nothing is traced on this node",
-                height=8,
-            ),
-            chart(
-                "Where actors were found",
-                "Accesses by where the process behind them was found; none: not at all.",
-                [over_time(_each("kmsg_exporter_attributions_total", "source"), "{{source}}")],
-                unit="cps",
-                stacked=True,
-            ),
-            chart(
-                "Lost over time",
-                "Trace records lost before they could be read, calls that a probe could not record, and counts that"
-                ' went to comm="other" because the bound on names was reached.',
-                [
-                    over_time(_count("kmsg_exporter_trace_lost_events_total"), "lost records"),
-                    over_time(_count("kmsg_exporter_probe_missed_total"), "missed calls"),
-                    over_time(_count("kmsg_exporter_series_overflowed_total"), "counted as other"),
-                ],
-                bars=True,
-                decimals=0,
-            ),
-            chart(
-                "Events on their way",
-                "Events that wait to be sent, that the collector accepted or rejected, and that were given up.",
-                [
-                    over_time(f"kmsg_exporter_push_queue_events{{{SELECTED}}}", "waiting"),
-                    over_time(_count("kmsg_exporter_push_sent_total"), "accepted"),
-                    over_time(_count("kmsg_exporter_push_rejected_total"), "rejected"),
-                    over_time(_count("kmsg_exporter_push_dropped_total", "reason"), "given up: {{reason}}"),
-                ],
-                decimals=0,
-                none="This agent has nowhere to push to",
-            ),
-            chart(
-                "Requests to the collector",
-                "Attempts, and those that failed, by reason.",
-                [
-                    over_time(_each("kmsg_exporter_push_attempts_total"), "attempts"),
-                    over_time(_each("kmsg_exporter_push_failures_total", "reason"), "failed: {{reason}}"),
-                ],
-                unit="reqps",
-                none="This agent has nowhere to push to",
-            ),
-            chart(
-                "Processor time",
-                "Of one core.",
-                [over_time(f"rate(process_cpu_seconds_total{{{SELECTED}}}[$__rate_interval])", "agent")],
-                unit="percentunit",
-                width=6,
-            ),
-            chart(
-                "Memory",
-                "What the agent holds in memory.",
-                [over_time(f"process_resident_memory_bytes{{{SELECTED}}}", "agent")],
-                unit="bytes",
-                width=6,
             ),
         ],
     )
@@ -307,7 +218,7 @@ def node() -> Json:
         NODE,
         "Kernel log: node",
         "One node: the state of its kernel log over time, who clears and reads it, its events, and the agent's health.",
-        [_now(), _ring(), _clears(), _readers(), _agent(), _events()],
+        [_now(), _ring(), _clears(), _readers(), health(), _events()],
         many_nodes=False,
         hours=6,
     )

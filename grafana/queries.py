@@ -49,3 +49,17 @@ def _seen(labels: str) -> str:
 def why(query: str, reason: str, source: str = "", pattern: str = "") -> str:
     """The query with a label that says in words what it means."""
     return f'label_replace({query}, "why", "{reason}", "{source}", "{pattern}")'
+
+
+def count(metric: str, *labels: str) -> str:
+    """How many since the bar before, by these labels; rounded, since increase() is worked out from rates."""
+    return f"sum{_by(labels)}(round(increase({metric}{{{SELECTED}}}[$__rate_interval])))"
+
+
+def each(metric: str, *labels: str) -> str:
+    """Per second, by these labels."""
+    return f"sum{_by(labels)}(rate({metric}{{{SELECTED}}}[$__rate_interval]))"
+
+
+def _by(labels: tuple[str, ...]) -> str:
+    return f" by ({', '.join(labels)}) " if labels else ""

@@ -38,7 +38,7 @@ class Frame:
 
     def time_axis(self) -> str:
         span = self.end - self.start
-        tick = next((tick for tick in TICKS if span / tick <= 8), TICKS[-1])
+        tick = next((tick for tick in TICKS if span / tick * 55 <= self.width - LEFT - RIGHT), TICKS[-1])
         form = "%H:%M" if span <= 2 * 86400 else "%d %b"
         moments = range(math.ceil(self.start / tick) * tick, int(self.end) + 1, tick)
         return "".join(
@@ -56,8 +56,10 @@ class Frame:
         )
 
 
-def round_ticks(top: float, whole: bool) -> list[float]:
-    """At most six round numbers from 0 to just above `top`."""
+def round_ticks(top: float, *, whole: bool, unit: float = 1.0) -> list[float]:
+    """At most six round numbers from 0 to just above `top`, counted in `unit`."""
+    if unit > 1:
+        return [tick * unit for tick in round_ticks(top / unit, whole=whole)]
     rough = max(top, 1e-9) / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
@@ -74,6 +76,7 @@ def chart(
     bars: bool,
     stacked: bool,
     whole: bool,
+    unit: float = 1.0,
     marks: Sequence[float] = (),
 ) -> str:
     """Lines, or bars, or stacked areas."""
@@ -84,7 +87,7 @@ def chart(
         if stacked:
             base |= {at: top for at, _, top in rows}
         tops.append(rows)
-    ticks = round_ticks(max((top for rows in tops for _, _, top in rows), default=1.0), whole)
+    ticks = round_ticks(max((top for rows in tops for _, _, top in rows), default=1.0), whole=whole, unit=unit)
     room = frame.height - TOP - BOTTOM
 
     def y(value: float) -> float:
@@ -124,6 +127,17 @@ def _unbroken(rows: Sequence[tuple[float, float, float]], step: float) -> list[l
     return runs
 
 
+def _states(points: Sequence[tuple[float, float]], step: float) -> list[tuple[float, float, float]]:
+    """(from, until, value), neighbours of one value merged."""
+    states: list[tuple[float, float, float]] = []
+    for at, value in points:
+        if states and states[-1][2] == value and at - states[-1][1] < step / 2:
+            states[-1] = (states[-1][0], at + step, value)
+        else:
+            states.append((at, at + step, value))
+    return states
+
+
 def timeline(
     frame: Frame, series: Sequence[Series], color: Callable[[float], str], *, step: float, marks: Sequence[float] = ()
 ) -> str:
@@ -135,10 +149,10 @@ def timeline(
     for index, one in enumerate(series):
         top = TOP + index * height
         parts.append(f'<text x="4" y="{top + height / 2 + 4:.1f}">{escape(one.name)}</text>')
-        for at, value in one.points:
-            begin, end = shifted.x(at), shifted.x(min(at + step, frame.end))
+        for at, until, value in _states(one.points, step):
+            begin, end = shifted.x(at), shifted.x(min(until, frame.end))
             parts.append(
-                f'<rect x="{begin:.1f}" y="{top + 1:.1f}" width="{end - begin + 0.5:.1f}" height="{height - 2:.1f}"'
+                f'<rect x="{begin:.1f}" y="{top + 1:.1f}" width="{max(1.5, end - begin):.1f}" height="{height - 2:.1f}"'
                 f' fill="{color(value)}"/>'
             )
     inside = [part for part in shifted.time_axis().split("<line") if part]

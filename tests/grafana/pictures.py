@@ -45,9 +45,8 @@ def main() -> None:
             look = Range(end - HOURS * 3600, end, STEP_SECONDS)
             for picture, (board, values) in PICTURES.items():
                 html = home / f"{picture}.html"
-                html.write_text(
-                    page(BOARDS[board], View(server, look, chosen(BOARDS[board], server, look)).on(**values))
-                )
+                view = View(server, look, chosen(BOARDS[board], server, look)).on(**values)
+                html.write_text(page(BOARDS[board], view))
                 photograph(html, DOCS / f"{picture}.png")
                 print(DOCS / f"{picture}.png")
 

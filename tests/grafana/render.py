@@ -80,7 +80,7 @@ def _stat(panel: Json, view: View, *_: object) -> str:
     text, color = mapped or (text, color_by_threshold(value, defaults))
     if panel["options"]["textMode"] == "name":
         text = _name(target, view, series[0]["metric"])
-    small = " small" if len(text) > 6 else ""
+    small = " tiny" if len(text) > 11 else " small" if len(text) > 6 else ""
     return f'<div class="stat{small}" style="color: {color}">{escape(text)}</div>'
 
 
@@ -113,7 +113,7 @@ def _chart(panel: Json, view: View, width: float, height: float, moments: Sequen
         rows.append(f"<tr><td>{swatch}{escape(one.name)}</td><td>{escape(label(value))}</td></tr>")
     heading = "Total" if calc == "sum" else "Last"
     legend = f'<table class="legend"><tr><th></th><th>{heading}</th></tr>{"".join(rows)}</table>'
-    side = 0.0 if below else 110 + 6.2 * max(len(one.name) for one in series)
+    side = 0.0 if below else 75 + 6.6 * max(len(one.name) for one in series)
     frame = drawing.Frame(width - side, height - (36 if below else 0), view.look.start, view.look.end)
     drawn = drawing.chart(
         frame,
@@ -123,6 +123,7 @@ def _chart(panel: Json, view: View, width: float, height: float, moments: Sequen
         bars=bars,
         stacked=defaults["custom"]["stacking"]["mode"] == "normal",
         whole=defaults.get("decimals") == 0,
+        unit=2**20 if defaults["unit"] == "bytes" else 1,
         marks=moments,
     )
     return f"{drawn}{legend}" if below else f'<div class="body">{drawn}{legend}</div>'

@@ -155,7 +155,7 @@ class _Log:
         yield "kmsg_exporter_push_rejected_total", "", 0
         yield "kmsg_exporter_push_failures_total", 'reason="timeout"', self.failures
         yield "kmsg_exporter_push_dropped_total", 'reason="spool_full"', 0
-        yield "process_cpu_seconds_total", "", number * (0.05 + 0.01 * math.sin(number / 90))
+        yield "process_cpu_seconds_total", "", number * 0.05 + 2 * math.sin(number / 90)
         yield "process_resident_memory_bytes", "", 33_000_000 + 400_000 * math.sin(number / 200) + number * 300
 
 

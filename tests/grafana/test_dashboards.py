@@ -198,7 +198,7 @@ def test_without_a_log_store_nothing_asks_for_one(board: Json) -> None:
     rows = [panel for panel in board["panels"] if panel["type"] == "row" and panel["panels"]]
     assert [(row["title"], row["collapsed"]) for row in rows] == [("Events (needs Loki)", True)]
     asked = {each["name"]: (each["datasource"]["type"], each["enable"]) for each in board["annotations"]["list"]}
-    assert asked == {"dmesg went empty": ("prometheus", True), "Events (Loki)": ("loki", False)}
+    assert asked == {"dmesg went empty": ("prometheus", board["uid"] == "kmsg-node"), "Events (Loki)": ("loki", False)}
 
 
 @EVERY_BOARD

@@ -74,9 +74,9 @@ def test_an_empty_table_says_what_that_means(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "decimals", "shown"),
     [
-        (0, "short", 0, "0"),
-        (1.4, "short", 0, "1"),
-        (12345, "short", 0, "12.3K"),
+        (0, "locale", 0, "0"),
+        (1.4, "locale", 0, "1"),
+        (12345, "locale", 0, "12,345"),
         (131072, "bytes", None, "128 KiB"),
         (0.0023, "percentunit", None, "0.23%"),
         (2500, "Bps", None, "2.5 kB/s"),

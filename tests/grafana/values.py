@@ -12,13 +12,15 @@ PALETTE = ["#56a64b", "#e0a911", "#3274d9", "#e0752d", "#c4162a", "#0a7ea4", "#8
 _AGES = [(31536000, "year"), (2592000, "month"), (86400, "day"), (3600, "hour"), (60, "minute")]
 _SI = [(1e9, "G"), (1e6, "M"), (1e3, "k")]
 _IEC = [(2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")]
-_RATES = {"cps": "c/s", "reqps": "req/s"}
+_RATES = {"cps": "c/s"}
 
 
 def formatted(value: float, unit: str, decimals: int | None, *, now: float) -> str:
     """One value in its unit. Raises KeyError for a unit that no panel of ours uses."""
     if math.isnan(value):
         return "NaN"
+    if unit == "locale":
+        return f"{value:,.{decimals or 0}f}"
     if unit == "dateTimeFromNow":
         return _age(now - value / 1000)
     if unit == "bytes":
@@ -30,7 +32,7 @@ def formatted(value: float, unit: str, decimals: int | None, *, now: float) -> s
     number = _number(value / scale, decimals if scale == 1 else None)
     if unit == "Bps":
         return f"{number} {prefix}B/s"
-    return f"{number}{prefix.upper()}" if unit == "short" else f"{number} {prefix}{_RATES[unit]}"
+    return f"{number} {prefix}{_RATES[unit]}"
 
 
 def _number(value: float, decimals: int | None) -> str:
