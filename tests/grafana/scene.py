@@ -6,6 +6,7 @@ import ctypes
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ COMMAND = [
     *(sys.executable, "-m", "kmsg_exporter", "run", "--backend=kprobe", "--expected=origin=nightly-ci.sh"),
     *("--readers.scan-interval-seconds=1", "--push.endpoint=http://127.0.0.1:9"),
 ]
-LOG = Path("/tmp/agent.log")
+WORK = Path(tempfile.mkdtemp())
+LOG = WORK / "agent.log"
 DEADLINE_SECONDS = 120.0
 CLEAR = 5
 
@@ -48,7 +50,7 @@ def scrapes_until(wanted: str) -> Iterator[str]:
 
 def script(name: str, text: str) -> None:
     """Run some shell as a script of that name."""
-    path = Path("/tmp") / name
+    path = WORK / name
     path.write_text(f"#!/bin/sh\n{text}\ntrue\n")
     path.chmod(0o755)
     subprocess.run([path], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
@@ -83,7 +85,7 @@ def steps() -> Iterator[str]:
     yield from scrapes_until("kmsg_buffer_bytes")
     for number in range(3):
         say(f"a fault that somebody should see, number {number}")
-        script("cleanup.sh", "dmesg >/tmp/saved\ndmesg -C")
+        script("cleanup.sh", "dmesg >/dev/null\ndmesg -C")
         yield from scrapes_until('kmsg_clears_by_origin_total{comm="dmesg",exe="/usr/bin/dmesg",expected="false"')
     say("one more")
     script("nightly-ci.sh", "dmesg -c")
