@@ -14,7 +14,7 @@ where='index-url|extra-index-url|trusted-host|proxy|retries|timeout|default-time
 } > "$work/pip.conf"
 certificates=${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}
 cd "$top"
-buildah build --quiet --isolation chroot --layers --tag "$name" \
+buildah build --quiet --isolation chroot --tag "$name" \
   --build-arg BASE=localhost/debian-python --build-arg BUILDER=localhost/debian-python-pip \
   --build-arg VERSION="$(sed -n 's/^__version__ = "\(.*\)"/\1/p' kmsg_exporter/__init__.py)" \
   --build-arg REVISION="$(git rev-parse HEAD)" \

@@ -1,4 +1,4 @@
-"""The bundles that the guest runs: the chart's pods, rendered by Helm, as OCI config.json files around the built image."""
+"""The bundles that the guest runs: the chart's pods, rendered by Helm, as config.json files around the built image."""
 
 from __future__ import annotations
 
@@ -78,17 +78,19 @@ def pods() -> dict[str, tuple[Json, Place]]:
 
 
 def main(out: Path, with_seccomp: Path) -> None:
-    """Write OUT/NAME/config.json and OUT/NAME/host-paths, one a line, for each pod."""
+    """Write OUT/NAME/config.json for each pod, and OUT/NAME/directories: what the kubelet makes before, one a line."""
     image = image_config()
     for name, (pod, place) in pods().items():
-        text = json.dumps(oci.config(pod, {} if name == "tidy" else image, place))
+        config = oci.config(pod, {} if name == "tidy" else image, place)
+        text = json.dumps(config)
         privileged = pod["containers"][0]["securityContext"].get("privileged")
         if not privileged:
             text = subprocess.run([with_seccomp], check=True, input=text, stdout=subprocess.PIPE, text=True).stdout
         bundle = out / name
         bundle.mkdir(parents=True)
         (bundle / "config.json").write_text(text)
-        (bundle / "host-paths").write_text("".join(f"{path}\n" for path in oci.host_paths(pod)))
+        sources = [mount["source"] for mount in config["mounts"] if mount["type"] == "bind"]
+        (bundle / "directories").write_text("".join(f"{source}\n" for source in sources))
 
 
 if __name__ == "__main__":

@@ -86,11 +86,6 @@ def config(pod: Json, image: Json, place: Place, container: Json | None = None) 
     }
 
 
-def host_paths(pod: Json) -> list[str]:
-    """What the runtime makes a directory of when it is not there: the sources of the pod's hostPath volumes."""
-    return [volume["hostPath"]["path"] for volume in pod.get("volumes", []) if "hostPath" in volume]
-
-
 def _only(containers: list[Json]) -> Json:
     if len(containers) != 1:
         raise ValueError(f"{len(containers)} containers in the pod: name one")

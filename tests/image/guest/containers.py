@@ -25,7 +25,7 @@ class Container:
         config = json.loads((BUNDLES / bundle / "config.json").read_text())
         self.id = Path(config["linux"]["cgroupsPath"]).name
         self._log = Path("/var/log") / f"{bundle}.log"
-        command = ["runc", "run", "--no-pivot", "--bundle", str(BUNDLES / bundle), self.id]  # an initramfs has no pivot
+        command = ["runc", "run", "--bundle", str(BUNDLES / bundle), self.id]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

@@ -1,19 +1,25 @@
 #!/bin/sh
 # Runs in a booted guest: makes it a node with a runtime, then tests/image/guest/test_in_runc.py in the pods' network.
 set -eu
+if [ "${1:-}" != inside ]; then
+  # A node's root is a mount, shared with those who ask for it; an initramfs' is neither, and no runtime can pivot away from it.
+  mkdir /run/node
+  mount --rbind / /run/node
+  mount --make-rshared /run/node
+  cd /run/node
+  mount --move . /
+  exec chroot . sh "$0" inside
+fi
 cd /opt/image
-mkdir -p /run/image /run/tidy/bin /run/pod-collector/events /var/log
+mkdir -p /run/image /run/tidy/bin /var/log
 tar -x -C /run/image -f image.tar
-chmod 777 /run/pod-collector/events # the kubelet gives a volume to fsGroup
-cp /bin/busybox nightly.sh /run/tidy/bin/
-ln -s busybox /run/tidy/bin/sh
-ln -s busybox /run/tidy/bin/dmesg
+cp nightly.sh /run/tidy/bin/
+for name in sh dmesg; do cp /bin/busybox /run/tidy/bin/$name; done
 for bundle in bundles/*; do
-  while read -r path; do mkdir -p "$path"; done < "$bundle/host-paths"
+  while read -r path; do mkdir -p "$path"; done < "$bundle/directories"
 done
+chmod 777 /run/pod-collector/events # as the kubelet gives a volume to fsGroup
 echo 0123456789abcdef0123456789abcdef > /etc/machine-id
-mount --make-rshared / # as systemd does on a node
-mount --make-rshared /sys
 touch /run/pods
 unshare --net=/run/pods ip link set lo up
 export PYTHONPATH=/opt/image KMSG_GUEST=1
