@@ -18,7 +18,7 @@ version=$(dpkg-deb --field "$now" Version)
 next=$(DIST=$work "$top/deploy/debian/build.sh" "$version+next")
 
 KMSG_GUEST_HOME=$guest/systemd "$python" "$top/tests/guest/boot.py" 6.1 --memory 2G --timeout 540 \
-  --append 'rdinit=/lib/systemd/systemd systemd.show_status=no' \
+  --append 'rdinit=/lib/systemd/systemd systemd.show_status=no loglevel=5' \
   --copy "$now:/srv/kmsg-exporter.deb" --copy "$next:/srv/kmsg-exporter-next.deb" \
   --copy "$top/README.md:/srv/README.md" --copy "$work/tests:/srv/tests" \
   -- sh -c 'cd /srv/tests && PYTHONPATH=/opt/pytest:/srv/tests python3 -m pytest -p no:cacheprovider --import-mode=importlib \

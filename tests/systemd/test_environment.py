@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+
 from kmsg_exporter.config import options
 
 SYSTEMD = Path(__file__).parents[2] / "deploy" / "systemd"

@@ -141,7 +141,7 @@ def test_killed_agent_is_started_anew() -> None:
 
 
 def test_wrong_option_is_told_and_not_tried_again() -> None:
-    with pytest.raises(AssertionError, match="Job for kmsg-exporter.service failed"):
+    with pytest.raises(AssertionError, match=r"Job for kmsg-exporter\.service failed"):
         configure("KMSG_EXPORTER_WEB_MAX_REQUESTS=many")
     assert (show(AGENT, "ActiveState"), show(AGENT, "ExecMainStatus"), show(AGENT, "NRestarts")) == ("failed", "2", "0")
     assert "KMSG_EXPORTER_WEB_MAX_REQUESTS" in journal(AGENT)
