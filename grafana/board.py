@@ -29,7 +29,9 @@ class Row:
     folded: bool = False
 
 
-def dashboard(uid: str, title: str, description: str, rows: Sequence[Row], *, many_nodes: bool, hours: int) -> Json:
+def dashboard(
+    uid: str, title: str, description: str, rows: Sequence[Row], *, many_nodes: bool, hours: int, refresh: str
+) -> Json:
     """The whole dashboard. Panel ids follow from the order."""
     return {
         "id": None,
@@ -41,7 +43,7 @@ def dashboard(uid: str, title: str, description: str, rows: Sequence[Row], *, ma
         "version": 1,
         "editable": True,
         "graphTooltip": 1,
-        "refresh": "1m",
+        "refresh": refresh,
         "time": {"from": f"now-{hours}h", "to": "now"},
         "timepicker": {},
         "timezone": "browser",

@@ -7,7 +7,7 @@ from panels import WHEN, Json, chart, logs, now, over_time, stat, steps, table, 
 from queries import (
     CONSUMERS,
     EMPTIED,
-    LOST,
+    EMPTIED_IN_RANGE,
     NODES,
     NOT_ATTACHED,
     STATE_ONLY,
@@ -17,6 +17,7 @@ from queries import (
     count,
     first_seen,
     last_seen,
+    lost,
     why,
 )
 
@@ -39,7 +40,7 @@ UNWATCHED = " or ".join(
         why(f"sum by ($node_label) ({UP} == 0) + 1", "Prometheus can't scrape it"),
         why(f"sum by ($node_label) ({STATE_ONLY})", "nothing is traced: clears are seen, not by whom"),
         why(f"sum by ($node_label, probe) ({NOT_ATTACHED}) + 1", "the probe $1 is not attached", "probe", "(.+)"),
-        why(f"sum by ($node_label) ({LOST}) > 0", "trace records were lost"),
+        why(f"sum by ($node_label) ({lost('1h')}) > 0", "trace records were lost in the last hour"),
     )
 )
 
@@ -154,13 +155,13 @@ def _clears() -> Row:
                 "Nodes whose log went empty in this time range. Hidden records are still in the kernel's ring.",
                 [
                     now(WENT_EMPTY, table=True),
-                    now(f"max by ($node_label) (kmsg_last_emptied_timestamp_seconds{{{SELECTED}}}) * 1000", table=True),
+                    now(f"max by ($node_label) ({EMPTIED_IN_RANGE}) * 1000", table=True),
                     now(
-                        f"max by ($node_label) (kmsg_hidden_records{{{SELECTED}}}) and on ($node_label) ({WENT_EMPTY})",
+                        f"max by ($node_label) (kmsg_hidden_records{{{SELECTED}}}) and on ($node_label) ({EMPTIED_IN_RANGE})",
                         table=True,
                     ),
                     now(
-                        f"max by ($node_label) (kmsg_empty{{{SELECTED}}}) and on ($node_label) ({WENT_EMPTY})",
+                        f"max by ($node_label) (kmsg_empty{{{SELECTED}}}) and on ($node_label) ({EMPTIED_IN_RANGE})",
                         table=True,
                     ),
                 ],
@@ -274,4 +275,5 @@ def fleet() -> Json:
         [_overview(), _clears(), _readers(), _agents(), _events()],
         many_nodes=True,
         hours=24,
+        refresh="5m",
     )

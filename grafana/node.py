@@ -5,7 +5,7 @@ from __future__ import annotations
 from board import EVENTS, NODE, SELECTED, Row, dashboard
 from node_health import health
 from panels import WHEN, Json, chart, logs, now, over_time, stat, steps, table, timeline, words
-from queries import EMPTIED, LOST, WHO, clears_by, count, each, first_seen, last_seen
+from queries import EMPTIED, WHO, clears_by, count, each, first_seen, last_seen, lost
 
 DMESG = words({0: ("has lines", "green"), 1: ("empty", "red")})
 
@@ -59,7 +59,7 @@ def _now() -> Row:
             stat(
                 "Lost",
                 "Trace records lost and calls not recorded in this time range: counts are too low by as many.",
-                now(LOST),
+                now(lost("$__range")),
                 thresholds=steps("green", {1: "red"}),
             ),
             stat(
@@ -221,4 +221,5 @@ def node() -> Json:
         [_now(), _ring(), _clears(), _readers(), health(), _events()],
         many_nodes=False,
         hours=6,
+        refresh="1m",
     )

@@ -17,7 +17,7 @@ GRAFANA: Final = Path(__file__).parents[2] / "grafana"
 BOARDS: Final = {path.stem: json.loads(path.read_text()) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
 VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_]\w*)(?::\w+)?\}?")  # not $1, which is label_replace's
 SPECIAL: Final = re.compile(r"[\\^$*+?.()|{}\[\]/]")  # what Grafana escapes in a regular expression
-BUILT_IN: Final = frozenset({"__range", "__interval", "__rate_interval"})
+BUILT_IN: Final = frozenset({"__range", "__range_s", "__interval", "__rate_interval"})
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Range:
         step = self.step(points)
         rate = max(step + self.scrape_seconds, 4 * self.scrape_seconds)
         span = round(self.end - self.start)
-        return {"__range": f"{span}s", "__interval": f"{step}s", "__rate_interval": f"{rate}s"}
+        return {"__range": f"{span}s", "__range_s": f"{span}", "__interval": f"{step}s", "__rate_interval": f"{rate}s"}
 
 
 def interpolated(text: str, values: Mapping[str, str]) -> str:
