@@ -157,7 +157,8 @@ def _clears() -> Row:
                     now(WENT_EMPTY, table=True),
                     now(f"max by ($node_label) ({EMPTIED_IN_RANGE}) * 1000", table=True),
                     now(
-                        f"max by ($node_label) (kmsg_hidden_records{{{SELECTED}}}) and on ($node_label) ({EMPTIED_IN_RANGE})",
+                        f"max by ($node_label) (kmsg_hidden_records{{{SELECTED}}})"
+                        f" and on ($node_label) ({EMPTIED_IN_RANGE})",
                         table=True,
                     ),
                     now(

@@ -77,8 +77,10 @@ def use_the_log(directory: Path) -> None:
 def reader() -> Iterator[None]:
     """A process that holds /dev/kmsg open."""
     with subprocess.Popen(["dmesg", "--follow"], stdout=subprocess.DEVNULL) as process:
-        yield
-        process.kill()
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="session")

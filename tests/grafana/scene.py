@@ -74,10 +74,12 @@ def refused_clear() -> None:
 def holding_proc_kmsg(count: int) -> Iterator[None]:
     """Processes that hold /proc/kmsg open."""
     started = [subprocess.Popen(["/usr/bin/tail", "-f", "/proc/kmsg"], stdout=subprocess.DEVNULL) for _ in range(count)]
-    yield
-    for process in started:
-        process.kill()
-        process.wait()
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def steps() -> Iterator[str]:
