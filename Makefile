@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo test test-all bench lint unit native guests ha lock clean
+.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests chart grafana ha \
+  charts image systemd package notify lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -16,10 +17,11 @@ run: $(VENV)/run.stamp ## set up, then start the agent with the embedded collect
 demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a booted Debian kernel
 	@PYTHON=$(CURDIR)/$(BIN)/python tests/demo/run.sh
 
-test: lint unit native guests ## everything within 25 minutes on two cores: code, decoders, real kernels
+test: lint unit chart grafana native guests ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
 
-test-all: test ha demo bench ## what is heavier too: the pair of Prometheus servers, the demo, the benchmark
+# what is heavier too: Helm 4, the image under runc, systemd as pid 1, the package, Prometheus with Alertmanager, a cluster
+test-all: test ha demo charts image systemd package notify test-cluster bench ## everything there is
 
 bench: $(VENV)/dev.stamp ## the benchmark's table, as ratios taken in one run
 	@$(BIN)/python tests/bench/run.py
@@ -28,8 +30,9 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	@for part in tests/unit/*/ tests/*/; do case $$part in tests/unit/) continue;; esac; \
-	  MYPYPATH=tests/fakes:tests/guest:tests/kernel:tests/bench $(BIN)/mypy --no-error-summary $$part || exit 1; done
+	@for part in grafana/ tests/unit/*/ tests/*/; do beside=; case $$part in tests/unit/) continue;; \
+	  tests/grafana/) beside=grafana;; tests/package/) beside=tests/systemd;; esac; \
+	  MYPYPATH=tests/fakes:tests/guest:tests/kernel:tests/bench:$$beside $(BIN)/mypy --no-error-summary $$part || exit 1; done
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
 
@@ -41,6 +44,24 @@ native: $(VENV)/dev.stamp tests/setup.stamp
 
 guests: $(VENV)/dev.stamp tests/setup.stamp
 	tests/kernel/guests.sh
+
+chart: $(VENV)/dev.stamp tests/setup.stamp
+	$(BIN)/python -m pytest tests/chart tests/rules
+
+charts: $(VENV)/dev.stamp tests/setup.stamp
+	tests/chart/all.sh
+
+grafana: $(VENV)/dev.stamp tests/setup.stamp
+	tests/grafana/setup.sh
+	$(BIN)/python -m pytest -c tests/grafana/pytest.ini --confcutdir=tests -p no:cacheprovider tests/grafana
+
+pictures: $(VENV)/dev.stamp ## draw the dashboards' and the alert's pictures in docs/ anew
+	tests/grafana/setup.sh --pictures
+	$(BIN)/python tests/grafana/pictures.py
+	PICTURES=docs $(BIN)/python -m pytest --confcutdir=tests tests/notify
+
+notify: $(VENV)/dev.stamp tests/setup.stamp ## from a node's first clear to a notification, in a booted guest
+	$(BIN)/python -m pytest --confcutdir=tests tests/notify
 
 ha: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest tests/prometheus
