@@ -11,8 +11,9 @@ if [ "${1:-}" != inside ]; then
   exec chroot . sh "$0" inside
 fi
 cd /opt/image
-mkdir -p /run/image /run/tidy/bin /var/log
+mkdir -p /run/image /run/tidy/usr/bin /var/log
 tar -x -C /run/image -f image.tar
+ln -s usr/bin /run/tidy/bin
 cp nightly.sh /run/tidy/bin/
 for name in sh dmesg; do cp /bin/busybox /run/tidy/bin/$name; done
 for bundle in bundles/*; do

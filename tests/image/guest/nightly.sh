@@ -1,4 +1,4 @@
 #!/bin/sh
 # In a pod of its own: reads the log and clears it.
-/bin/dmesg -c > /dev/null
+/usr/bin/dmesg -c > /dev/null
 exit 0
