@@ -11,7 +11,7 @@ from cluster import DEADLINE_SECONDS, RELEASE, TOP, Json, Namespace, call, event
 WAIT = ("--wait", f"--timeout={DEADLINE_SECONDS:g}s")
 PODS = Path(__file__).parent / "pods.yaml"
 PRINT = "import os; os.write(os.open('/dev/kmsg', os.O_WRONLY), b'a line to be hidden')"
-# In the node's mount namespace, where its own dmesg is: the kubelet's, as process 1 has another when clusters are nested.
+# In the node's mount namespace, where its own dmesg is: the kubelet's, as process 1 has another in a nested cluster.
 CLEAR_NODE = """
 import ctypes, os, subprocess
 open('/proc/self/comm', 'w').write('node-cleanup')
