@@ -7,6 +7,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from kmsg_exporter.model import Interface, Reader
@@ -27,9 +28,9 @@ class _Held:
 class ReaderScan:
     """Scans a piece at a time, so that a node with thousands of processes is not felt.
 
-    The next scan begins `interval_seconds` after the last one, or later: scans take at most `share` of one core, those
-    that are brought forward at most `hurried_share`. The descriptors that were found are few: whether they are still
-    held is looked at every `interval_seconds`, so that a reader that is gone is not shown until the next scan.
+    Every `interval_seconds` it looks whether what it found is still held, and at processes that are new. What an old
+    process has opened since shows at the next scan of all: after the same interval, or later, for these take at most
+    `share` of one core, and those that are brought forward at most `hurried_share`.
     `readers` is None until the first scan is through; `unseen` counts processes whose descriptors may not be read.
     """
 
@@ -50,11 +51,13 @@ class ReaderScan:
         self._monotonic = monotonic
         self._cpu = cpu
         self._running: Iterator[list[_Held]] | None = None
+        self._whole = True
         self._found: list[_Held] = []
         self._held: list[_Held] = []
+        self._pids: set[int] = set()
         self._spent = 0.0
         self._next = 0.0
-        self._check_at = 0.0
+        self._next_whole = 0.0
         self._earliest = 0.0
         self._again = False
         self.readers: tuple[Reader, ...] | None = None
@@ -64,54 +67,53 @@ class ReaderScan:
     def bring_forward(self) -> None:
         """Something was opened or released: look soon. A scan under way may have passed it already."""
         self._again = self._again or self._running is not None
-        self._next = min(self._next, self._earliest)
+        self._next_whole = min(self._next_whole, self._earliest)
 
     def due(self) -> bool:
         """Whether there is something to do now."""
-        return self._running is not None or self._monotonic() >= min(self._next, self._check_at)
+        return self._running is not None or self._monotonic() >= min(self._next, self._next_whole)
 
     def step(self, seconds: float) -> None:
         """Work for about this long, on CPU."""
         begun = self._cpu()
         if self._running is None:
-            if self._monotonic() < self._next:
-                self._check()
+            if not self.due():
                 return
-            self._running, self._found, self._spent, self._unseen = self._each(), [], 0.0, 0
-            self._again = False
-        for held in self._running:
+            self._begin()
+        for held in self._running or ():
             self._found += held
             if self._cpu() - begun > seconds:
                 self._spent += self._cpu() - begun
                 return
         self._spent += self._cpu() - begun
-        self._running = None
-        self._show(self._found)
-        self.unseen = self._unseen
-        now = self._monotonic()
-        self._earliest = now + max(_HURRY_SECONDS, self._spent / self._hurried_share)
-        self._next = self._earliest if self._again else now + max(self._interval, self._spent / self._share)
+        self._finish()
 
-    def _check(self) -> None:
-        """Whether what was found is still held: a process may hold it by another descriptor, so one that is not is
-        scanned again as a whole."""
-        still: list[_Held] = []
+    def _begin(self) -> None:
+        self._whole = self._monotonic() >= self._next_whole
+        self._found, self._spent, self._unseen = [], 0.0, 0
+        self._again = self._again and not self._whole
+        pids = {int(name) for name in os.listdir(self._proc) if name.isdigit()} - {os.getpid()}
+        fresh = pids if self._whole else pids - self._pids
+        self._pids = pids
+        self._running = chain(() if self._whole else self._still_held(), map(self._process, fresh))
+
+    def _finish(self) -> None:
+        self._running = None
+        self._held = self._found
+        self.readers = tuple(held.reader for held in self._found)
+        now = self._monotonic()
+        self._next = now + max(self._interval, 0.0 if self._whole else self._spent / self._hurried_share)
+        if self._whole:
+            self.unseen = self._unseen
+            self._earliest = now + max(_HURRY_SECONDS, self._spent / self._hurried_share)
+            self._next_whole = self._earliest if self._again else now + max(self._interval, self._spent / self._share)
+
+    def _still_held(self) -> Iterator[list[_Held]]:
+        """What was found before, a process at a time; one that let go of something is looked at as a whole."""
         for pid in dict.fromkeys(held.reader.pid for held in self._held):
             mine = [held for held in self._held if held.reader.pid == pid]
             intact = all(self._interface(held.path) == held.reader.interface for held in mine)
-            still += mine if intact else self._process(pid)
-        self._show(still)
-
-    def _show(self, held: list[_Held]) -> None:
-        self._held = held
-        self.readers = tuple(one.reader for one in held)
-        self._check_at = self._monotonic() + self._interval
-
-    def _each(self) -> Iterator[list[_Held]]:
-        own = os.getpid()
-        for name in os.listdir(self._proc):
-            if name.isdigit() and int(name) != own:
-                yield self._process(int(name))
+            yield mine if intact else self._process(pid)
 
     def _process(self, pid: int) -> list[_Held]:
         folder = self._proc / str(pid) / "fd"

@@ -108,8 +108,8 @@ def test_next_scan_waits_for_its_interval_and_longer_when_scans_are_dear(
     scan = ReaderScan(
         proc=proc.folder, interval_seconds=15, share=0.0005, monotonic=lambda: now, cpu=lambda: next(clock)
     )
-    scan.step(60)
     proc.add(42, comm="x", exe="/bin/x")
+    scan.step(60)
     holds(proc, 42, 3, device)
     now = next_seconds - 0.1
     scan.step(60)
@@ -142,6 +142,23 @@ def test_reader_that_is_gone_is_seen_at_the_next_interval_however_dear_scans_are
     scan.step(60)
     assert set(scan.readers) == {Reader(43, "x", "/bin/x", "proc_kmsg"), Reader(44, "x", "/bin/x", "dev_kmsg")}
     assert not scan.due()
+
+
+def test_reader_that_is_a_new_process_is_seen_at_the_next_interval_however_dear_scans_are(
+    proc: FakeProc, device: Path
+) -> None:
+    now = 0.0
+    clock = iter((0.0, 1.0, *[1.0] * 1000))
+    scan = ReaderScan(proc=proc.folder, interval_seconds=15, monotonic=lambda: now, cpu=lambda: next(clock))
+    scan.step(60)
+    proc.add(42, comm="x", exe="/bin/x")
+    holds(proc, 42, 3, device)
+    now = 15.0
+    scan.step(60)
+    assert scan.readers == (Reader(42, "x", "/bin/x", "dev_kmsg"),)
+    now = 30.0
+    scan.step(60)
+    assert scan.readers == (Reader(42, "x", "/bin/x", "dev_kmsg"),)
 
 
 def test_open_brings_the_next_scan_forward(proc: FakeProc) -> None:
