@@ -8,6 +8,7 @@ import http.client
 import os
 import platform
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -35,6 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="put them into deploy/README.md, too")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what it started is stopped
     try:
         text = render(measure())
         print(text)
