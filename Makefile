@@ -47,6 +47,10 @@ guests: $(VENV)/dev.stamp tests/setup.stamp
 
 chart: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest tests/chart tests/rules
+	$(BIN)/python -m pytest --confcutdir=tests tests/sizing
+
+sizing: $(VENV)/dev.stamp ## the sizing figures of deploy/README.md (as root)
+	@$(BIN)/python tests/sizing/measure.py --write
 
 charts: $(VENV)/dev.stamp tests/setup.stamp
 	tests/chart/all.sh

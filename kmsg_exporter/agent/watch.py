@@ -142,7 +142,8 @@ class Watch:
         calls = self._backend.drain(bulk=full)
         # a look tells something new at every tick, and when somebody may have cleared
         if full or any(call.interface == "syslog" for call in calls):
-            look = self._look(count_records=wanted != self._done)
+            first = self._looked_ns == 0  # so that the first scrape has all there is
+            look = self._look(count_records=first or wanted != self._done)
             if look.jumped:
                 # its call may have been recorded after the drain and before the look
                 calls = sorted([*calls, *self._backend.drain(bulk=False)], key=lambda call: call.time_ns)

@@ -113,7 +113,7 @@ def test_next_scan_waits_for_its_interval_and_longer_when_scans_are_dear(
     holds(proc, 42, 3, device)
     now = next_seconds - 0.1
     scan.step(60)
-    assert scan.readers == ()
+    assert not scan.readers
     now = next_seconds
     assert scan.due()
     scan.step(60)
