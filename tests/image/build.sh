@@ -14,9 +14,11 @@ where='index-url|extra-index-url|trusted-host|proxy|retries|timeout|default-time
 } > "$work/pip.conf"
 certificates=${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}
 cd "$top"
+old=$(buildah images --quiet "$name" 2> /dev/null || true)
 buildah build --quiet --isolation chroot --tag "$name" \
   --build-arg BASE=localhost/debian-python --build-arg BUILDER=localhost/debian-python-pip \
   --build-arg VERSION="$(sed -n 's/^__version__ = "\(.*\)"/\1/p' kmsg_exporter/__init__.py)" \
   --build-arg REVISION="$(git rev-parse HEAD)" \
   --secret id=pip,src="$work/pip.conf" --secret id=certificates,src="$certificates" \
   --file deploy/container/Containerfile --ignorefile deploy/container/Containerfile.dockerignore .
+[ -z "$old" ] || buildah rmi "$old" > /dev/null 2>&1 || true # unless it is the same
