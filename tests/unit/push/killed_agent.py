@@ -42,15 +42,16 @@ def main(state: Path, url: str, emptyings: int) -> None:
     print("begun", flush=True)
     while True:
         stored = spool.load_position() or RingPosition("boot", 0)
-        now = RingPosition("boot", ring.visible_from())
+        visible_from = ring.visible_from()
 
-        def render(uid: str, sequence: int, now: RingPosition = now) -> Mapping[str, object]:
-            return {"uid": uid, "sequence": sequence, "visible_from": now.visible_from}
+        def render(uid: str, sequence: int, visible_from: int = visible_from) -> Mapping[str, object]:
+            return {"uid": uid, "sequence": sequence, "visible_from": visible_from}
 
+        now = RingPosition("boot", visible_from)
         if now != stored:
             spool.append(render, position=now)
             sender.wake()
-        elif now.visible_from < emptyings:
+        elif visible_from < emptyings:
             ring.clear()
         elif spool.state.queue_events == 0:
             break
