@@ -17,6 +17,9 @@ run: $(VENV)/run.stamp ## set up, then start the agent with the embedded collect
 demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a booted Debian kernel
 	@PYTHON=$(CURDIR)/$(BIN)/python tests/demo/run.sh
 
+deb: $(VENV)/dev.stamp ## the Debian package, in dist/
+	@PYTHON=$(CURDIR)/$(BIN)/python deploy/debian/build.sh
+
 test: lint unit chart grafana native guests ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
 
@@ -30,7 +33,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	@for part in grafana/ tests/unit/*/ tests/*/; do beside=; case $$part in tests/unit/) continue;; \
+	@for part in grafana/ deploy/systemd/ tests/unit/*/ tests/*/; do beside=; case $$part in tests/unit/) continue;; \
 	  tests/grafana/) beside=grafana;; tests/package/) beside=tests/systemd;; esac; \
 	  MYPYPATH=tests/fakes:tests/guest:tests/kernel:tests/bench:$$beside $(BIN)/mypy --no-error-summary $$part || exit 1; done
 	$(BIN)/lint-imports --no-logo
@@ -48,6 +51,7 @@ guests: $(VENV)/dev.stamp tests/setup.stamp
 chart: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest tests/chart tests/rules
 	$(BIN)/python -m pytest --confcutdir=tests tests/sizing
+	$(BIN)/python -m pytest tests/systemd/test_environment.py
 
 sizing: $(VENV)/dev.stamp ## the sizing figures of deploy/README.md (as root)
 	@$(BIN)/python tests/sizing/measure.py --write
@@ -66,6 +70,19 @@ pictures: $(VENV)/dev.stamp ## draw the dashboards' and the alert's pictures in 
 
 notify: $(VENV)/dev.stamp tests/setup.stamp ## from a node's first clear to a notification, in a booted guest
 	$(BIN)/python -m pytest --confcutdir=tests tests/notify
+
+image: $(VENV)/dev.stamp tests/setup.stamp
+	PYTHON=$(CURDIR)/$(BIN)/python tests/image/run.sh
+
+test-cluster: $(VENV)/dev.stamp tests/setup.stamp ## the chart in KUBECONFIG's cluster, else in one started here
+	PYTHON=$(CURDIR)/$(BIN)/python tests/cluster/run.sh
+
+systemd: $(VENV)/dev.stamp tests/setup.stamp
+	tests/systemd/boot.sh
+
+package: $(VENV)/dev.stamp tests/setup.stamp
+	tests/systemd/boot.sh tests/package/test_life.py
+	$(BIN)/python -m pytest tests/package/test_artifacts.py
 
 ha: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest tests/prometheus

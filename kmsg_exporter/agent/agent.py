@@ -170,6 +170,7 @@ class Agent:
             totals=totals,
             observe=lambda: watch.observation,
             version=__version__,
+            revision=self._environ.get("KMSG_EXPORTER_REVISION") or "unknown",
             refresh=watch.refresh,
             max_requests=config.web_max_requests,
             proc=config.path_procfs,

@@ -98,7 +98,7 @@ class Resolver:
         image = self._image(tid, time_ns, living)
         pid = living.pid if living is not None else self._leader(tid, life)
         ancestors, parent_pid = self._ancestors(pid, time_ns)
-        cgroup = self._cgroup(pid, life, time_ns, [process.pid for process in ancestors])
+        cgroup = self._cgroup(pid, life, time_ns)
         self.attributions[image.source] += 1
         return Actor(
             pid=pid,
@@ -136,7 +136,7 @@ class Resolver:
             return Image(living.comm, living.exe, "procfs", derived=False)
         comm = life.comm or (living.comm if living is not None and not life.execs_later else "")
         if life.execs:
-            exe, derived = self._exec_exe(life, len(life.execs) - 1, forks)
+            exe, derived = self._exec_exe(tid, life, len(life.execs) - 1, forks)
             return Image(comm, exe, "exec_trace", derived)
         if life.fork is not None and forks:
             # a fork that never ran execve has its parent's executable
@@ -148,18 +148,21 @@ class Resolver:
     def _image_of(self, tid: int, time_ns: int, forks: int) -> Image:
         return self._image(tid, time_ns, self._living(tid, time_ns), forks)
 
-    def _exec_exe(self, life: Life, index: int, forks: int) -> tuple[str, bool]:
+    def _exec_exe(self, tid: int, life: Life, index: int, forks: int) -> tuple[str, bool]:
         """What /proc/PID/exe said after the given execve of a life that is over."""
         filename = life.execs[index].filename
         if filename in ("/proc/self/exe", "/proc/thread-self/exe"):
             if index > 0:
-                return self._exec_exe(life, index - 1, forks)[0], True
+                return self._exec_exe(tid, life, index - 1, forks)[0], True
             if life.fork is not None and forks:
                 return self._image_of(life.fork.parent_tid, life.fork.time_ns, forks - 1).exe, True
             return filename, True
         witness = self._living_ancestor(life)
         if witness is None:
             return as_exe(filename, root=self._proc / "1" / "root", working_directory=None)
+        inside = container_id(self._cgroup(tid, life, life.execs[index].time_ns))
+        if inside != container_id(procfs.read_cgroup(witness, proc=self._proc) or ""):
+            return filename, True  # a container's runtime lives above it, and sees other files
         base = self._proc / str(witness)
         directory: str | None = None
         if life.fork is not None and witness == life.fork.parent_tid:  # a child begins where its parent is
@@ -225,15 +228,22 @@ class Resolver:
         when = time_ns if parent is not None else fork.time_ns
         return self._parent(leader, fork.time_ns) if fork.sibling else (leader, when)
 
-    def _cgroup(self, pid: int, life: Life, time_ns: int, ancestors: list[int]) -> str:
-        """The cgroup of a process, or where the nearest of its ancestors was that is known."""
-        if life.cgroup:
-            return life.cgroup
-        for candidate in (pid, *ancestors):
-            living = self._living(candidate, time_ns)
+    def _cgroup(self, pid: int, life: Life, time_ns: int) -> str:
+        """The cgroup of a process: its own, or that of who forked it, as far back as it takes.
+
+        A child starts in the cgroup of the caller of fork, which need not be its parent: a runtime attaches a helper
+        to the container's cgroup, and that one clones the container's first process with CLONE_PARENT.
+        """
+        for _ in range(_MAX_FORKS):
+            if life.cgroup:
+                return life.cgroup
+            living = self._living(pid, time_ns)
             if living is not None and not living.zombie:
-                return procfs.read_cgroup(candidate, proc=self._proc) or ""
-            recorded = self._life(candidate, time_ns).cgroup
-            if recorded:
-                return recorded
+                found = procfs.read_cgroup(pid, proc=self._proc)
+                if found:
+                    return found
+            if life.fork is None:
+                break
+            pid, time_ns = life.fork.parent_tid, life.fork.time_ns
+            life = self._life(pid, time_ns)
         return ""

@@ -250,6 +250,15 @@ def test_path_of_a_child_in_a_container_is_looked_up_in_the_container(
     assert named(resolver) == ("exec_trace", "~/opt/busybox")
 
 
+def test_path_of_a_dead_container_is_not_looked_up_on_the_host(proc: FakeProc, past: Past, resolver: Resolver) -> None:
+    proc.link("/bin/dmesg", "/usr/bin/dmesg")
+    proc.add(SCRIPT, comm="containerd-shim", exe="/usr/bin/containerd-shim", cgroup="/system.slice/containerd.service")
+    past.fork(CALL - 300, parent=SCRIPT, child=CALLER)
+    past.move(CALL - 200, CALLER, f"/kubepods/besteffort/pod{UID}/{ID}".encode())
+    past.exec(CALL - 100, CALLER, b"/bin/dmesg")
+    assert named(resolver) == ("exec_trace", "~/bin/dmesg")
+
+
 # --- the chain above -------------------------------------------------------------------------------------------------
 
 
@@ -342,6 +351,19 @@ def test_dead_callers_container_is_where_a_dead_ancestor_was_put(past: Past, res
     ran(past, b"/usr/bin/dmesg", parent=41)
     resolver.refresh()
     assert resolver.actor(CALLER, CALL, b"dmesg").container_id == ID
+
+
+def test_child_that_a_runtimes_helper_cloned_as_a_sibling_is_in_the_helpers_container(
+    proc: FakeProc, past: Past, resolver: Resolver
+) -> None:
+    proc.add(SCRIPT, comm="runc", exe="/usr/bin/runc", cgroup="/system.slice/containerd.service")
+    past.fork(CALL - 500, parent=SCRIPT, child=41, comm=b"runc")
+    past.move(CALL - 400, 41, f"/kubepods/besteffort/pod{UID}/{ID}".encode())
+    past.fork(CALL - 300, parent=41, child=CALLER, comm=b"runc:[1:CHILD]", sibling=True)
+    past.exec(CALL - 100, CALLER, b"/usr/bin/dmesg")
+    resolver.refresh()
+    actor = resolver.actor(CALLER, CALL, b"dmesg")
+    assert (actor.container_id, actor.pod_uid, actor.parent_pid) == (ID, UID, SCRIPT)
 
 
 def test_dead_callers_container_is_where_a_living_ancestor_is(proc: FakeProc, past: Past, resolver: Resolver) -> None:
