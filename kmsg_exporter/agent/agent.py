@@ -164,6 +164,7 @@ class Agent:
         )
         stack.callback(watch.close)
         watch.round(full=True)
+        watch.tell()
         self._web = WebServer(
             config.web_listen_address,
             config.web_telemetry_path,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -81,6 +83,7 @@ class Watch:
         self._looked_ns = 0  # the first look compares with an earlier life, or with the boot
         self._intact = True
         self._lost_before = 0
+        self._untold: deque[Callable[[], None]] = deque()
         self._stop = threading.Event()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._served = threading.Condition()
@@ -114,7 +117,10 @@ class Watch:
         """Until `stop`. A round that fails is logged and counted, and the loop goes on."""
         poll = self._poller()
         self.round(full=True)
+        self.tell()
+        gc.freeze()  # what is here now stays: a collection does not have to look at it while somebody is to be named
         calm_from, restless = 0.0, 0
+        postponed = False
         while not self._stop.is_set():
             wait = max(0.0, self._next_tick - time.monotonic())
             ready = {fd for fd, _ in poll.poll(wait * 1000)}
@@ -127,6 +133,10 @@ class Watch:
                 if restless >= _STORM_ROUNDS:
                     self._pause()
             self._guarded_round(full=full)
+            # a scrape does not wait for the disk, and the disk waits for one scrape at most
+            postponed = bool(self._untold) and self._wanted != self._done and not postponed
+            if not postponed:
+                self.tell()
             now = time.monotonic()
             if not asked:
                 calm_from = now + _CALM_SECONDS
@@ -134,11 +144,11 @@ class Watch:
                 self._next_health = now + _HEALTH_SECONDS
                 if self._check_health():
                     poll = self._poller()
+        self.tell()
 
     def round(self, *, full: bool) -> None:
         """Take what was recorded and look at the log; with `full` also what is only counted and observed."""
         wanted = self._wanted
-        tell: Callable[[], None] = _nothing
         calls = self._backend.drain(bulk=full)
         # a look tells something new at every tick, and when somebody may have cleared
         if full or any(call.interface == "syslog" for call in calls):
@@ -152,23 +162,28 @@ class Watch:
             settlement = self._settler.settle(
                 calls, look, printed=self._printed, clear_pending=self._backend.clear_pending()
             )
-            tell = self._count(settlement, look)
+            self._count(settlement, look)
             self._looked_ns = boot_ns()
             self._show(look.state)
-        try:
-            self._tally.others(calls)
-            if full:
-                if self._scan.due():
-                    self._scan.step(_SCAN_SECONDS)
-                if wanted != self._done or time.monotonic() >= self._next_observation:
-                    self._observe()
-                self._next_tick = time.monotonic() + TICK_SECONDS
-                self._refreshed = time.monotonic()
-            with self._served:
-                self._done = wanted
-                self._served.notify_all()
-        finally:
-            tell()  # last: a scrape does not wait for the disk
+        self._tally.others(calls)
+        if full:
+            if self._scan.due():
+                self._scan.step(_SCAN_SECONDS)
+            if wanted != self._done or time.monotonic() >= self._next_observation:
+                self._observe()
+            self._next_tick = time.monotonic() + TICK_SECONDS
+            self._refreshed = time.monotonic()
+        with self._served:
+            self._done = wanted
+            self._served.notify_all()
+
+    def tell(self) -> None:
+        """Log and store what the rounds so far have counted."""
+        while self._untold:
+            try:
+                self._untold.popleft()()
+            except Exception:  # noqa: BLE001  the agent's outermost loop
+                _log.exception("an emptying could not be told")
 
     def _guarded_round(self, *, full: bool) -> None:
         try:
@@ -207,8 +222,8 @@ class Watch:
     def _printed(self, after_ns: int, until_ns: int) -> bool:
         return self._recorder is not None and self._recorder.printed(after_ns, until_ns)
 
-    def _count(self, settlement: Settlement, look: Look) -> Callable[[], None]:
-        """Count the clears and emptyings of a round; what is to be done to tell of them."""
+    def _count(self, settlement: Settlement, look: Look) -> None:
+        """Count the clears and emptyings of a round; what is to be told of them waits for `tell`."""
         actors = self._tally.clears(settlement)
         now_ns = boot_ns()
         for call in settlement.emptied:
@@ -216,9 +231,9 @@ class Watch:
         if settlement.unattributed:
             self._totals.unattributed_clear()
             self._totals.emptied(unix_ns(now_ns) / 1e9)
-        if not settlement.effective and not settlement.unattributed:
-            return _nothing
-        return partial(self._narrate, settlement, look, actors, since_ns=self._looked_ns, now_ns=now_ns)
+        if settlement.effective or settlement.unattributed:
+            narrate = partial(self._narrate, settlement, look, actors, since_ns=self._looked_ns, now_ns=now_ns)
+            self._untold.append(narrate)
 
     def _narrate(
         self, settlement: Settlement, look: Look, actors: Mapping[Access, Actor], *, since_ns: int, now_ns: int
@@ -277,7 +292,3 @@ class Watch:
         self._next_observation = 0.0
         _log.info("the %s backend is attached now", self._backend.name)
         return True
-
-
-def _nothing() -> None:
-    """What is to be told of most rounds."""

@@ -28,6 +28,7 @@ FIRST_RETRY_SECONDS: Final = 5.0
 RETRY_GROWTH: Final = 1.5
 MAX_RETRY_SECONDS: Final = 30.0
 SLOW_RETRY_SECONDS: Final = 300.0
+_GATHER_SECONDS: Final = 0.01  # what happens in one moment goes in one request, and a scrape of that moment goes first
 
 
 class Sender:
@@ -68,7 +69,7 @@ class Sender:
             self._thread.start()
 
     def wake(self) -> None:
-        """Something new is in the spool. Sent at once, unless an earlier failure is being waited out."""
+        """Something new is in the spool. Sent at once (see _GATHER_SECONDS), unless a failure is being waited out."""
         self._woken.set()
 
     def stop(self, timeout: float) -> bool:
@@ -110,6 +111,7 @@ class Sender:
             finally:
                 delivery.close()
             self._woken.wait()
+            self._stopping.wait(_GATHER_SECONDS)
 
     def _drain(self, delivery: Delivery) -> None:
         """Until nothing waits. Raises PushError when trying again soon is no use, or when stopped while failing."""
