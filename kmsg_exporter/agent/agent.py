@@ -20,6 +20,7 @@ from kmsg_exporter.agent.narrator import narrate_emptying
 from kmsg_exporter.agent.notify import Notifier
 from kmsg_exporter.agent.story import Storyteller
 from kmsg_exporter.agent.tally import Tally
+from kmsg_exporter.agent.teller import Teller
 from kmsg_exporter.agent.watch import Watch
 from kmsg_exporter.config import Config
 from kmsg_exporter.coverage import unseen
@@ -155,7 +156,7 @@ class Agent:
                 ring, recorder, sample=config.push_sample, redact=config.push_redact, started_ns=started_ns
             ),
             scan=scan,
-            tell=tell,
+            tell=stack.enter_context(Teller(tell)).put,
             push_state=sender.state,
             reattach=self._reattach,
             improve=lambda: self._improve(late),

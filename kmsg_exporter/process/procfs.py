@@ -42,7 +42,7 @@ def read_living(tid: int, *, proc: Path) -> Living | None:
             pid=int(values[b"Tgid"]),
             parent_pid=int(values[b"PPid"]),
             user_id=int(values[b"Uid"]),
-            comm=read_comm(tid, proc=proc) or "",
+            comm=text(stat[stat.find(b"(") + 1 : stat.rfind(b")")]),
             exe=read_exe(tid, proc=proc) or "",
             start_ns=int(after_comm[19]) * (10**9 // os.sysconf("SC_CLK_TCK")),
             zombie=after_comm[0] in (b"Z", b"X"),

@@ -1,0 +1,47 @@
+"""What was seen is told from a thread of its own: a disk that takes its time keeps nobody from being named."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from kmsg_exporter.model import Emptying
+
+_log = logging.getLogger(__name__)
+
+_WAITING: Final = 1024
+_PUT_SECONDS: Final = 5.0
+
+
+class Teller:
+    """Calls `tell` with one emptying after the other, in their order; left, it has told all that it was given."""
+
+    def __init__(self, tell: Callable[[Emptying, int | None], None]) -> None:
+        self._tell = tell
+        self._queue: queue.Queue[tuple[Emptying, int | None] | None] = queue.Queue(_WAITING)
+        self._thread = threading.Thread(target=self._run, name="teller", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._queue.put(None)
+        self._thread.join()
+
+    def put(self, emptying: Emptying, visible_from: int | None) -> None:
+        """To be told soon. With very many waiting it waits for room; raises queue.Full when there is none for long."""
+        self._queue.put((emptying, visible_from), timeout=_PUT_SECONDS)
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            try:
+                self._tell(*item)
+            except Exception:  # noqa: BLE001  the thread's outermost loop: it must not die silently
+                _log.exception("an emptying could not be told")

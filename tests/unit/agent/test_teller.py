@@ -1,0 +1,52 @@
+"""Emptyings are told in their order, by a thread that waits for the disk instead of the agent."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from kmsg_exporter.agent.teller import Teller
+from kmsg_exporter.model import Emptying, Hidden
+
+EMPTYING = Emptying(time_unix_ns=1, hidden=Hidden())
+
+
+def test_all_is_told_in_order_before_it_ends() -> None:
+    told: list[tuple[int, int | None]] = []
+    with Teller(lambda emptying, visible_from: told.append((emptying.time_unix_ns, visible_from))) as teller:
+        for number in range(100):
+            teller.put(replace(EMPTYING, time_unix_ns=number), number)
+    assert told == [(number, number) for number in range(100)]
+
+
+def test_a_disk_that_takes_its_time_keeps_nobody_waiting() -> None:
+    disk = threading.Event()
+    told: list[int | None] = []
+
+    def slow(_: Emptying, visible_from: int | None) -> None:
+        assert disk.wait(30)
+        told.append(visible_from)
+
+    with Teller(slow) as teller:
+        teller.put(EMPTYING, 1)
+        teller.put(EMPTYING, 2)
+        assert told == []
+        disk.set()
+    assert told == [1, 2]
+
+
+def test_one_that_can_not_be_told_does_not_keep_the_next(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[int | None] = []
+
+    def broken(_: Emptying, visible_from: int | None) -> None:
+        if visible_from == 1:
+            raise ValueError("no room")
+        told.append(visible_from)
+
+    with Teller(broken) as teller:
+        teller.put(EMPTYING, 1)
+        teller.put(EMPTYING, 2)
+    assert told == [2]
+    assert caplog.messages == ["an emptying could not be told"]
