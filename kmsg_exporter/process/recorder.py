@@ -6,7 +6,7 @@ It costs no wake-up. Pages are kept as the kernel gave them and decoded only whe
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -68,7 +68,7 @@ class _Page:
     cpu: int
     time_ns: int
     raw: bytes
-    tids: bytes | None = None  # whom its process events are about, four bytes each; None until somebody asks
+    tids: frozenset[int] | None = None  # whom its process events are about; None until somebody asks
 
 
 class FlightRecorder:
@@ -79,6 +79,8 @@ class FlightRecorder:
         self._history_bytes = history_bytes
         self._held_bytes = 0
         self._pages: deque[_Page] = deque()
+        self._unread: deque[_Page] = deque()  # the newest of them
+        self._about: dict[int, tuple[_Page, ...]] = {}  # the others, by whom they are about
         self._complete_since: dict[int, int] = {}
         self._broken: set[int] = set()
         self._formats: dict[int, tuple[str, EventFormat]] = {}
@@ -180,7 +182,7 @@ class FlightRecorder:
         horizon = max(self._complete_since.values(), default=0)
         return [
             found
-            for found in self._records_on(self._pages_about(tid.to_bytes(4, "little")), _PROCESS_EVENTS)
+            for found in self._records_on(self._pages_about(tid), _PROCESS_EVENTS)
             if found[0] >= horizon and found[2]["pid"].integer(found[3]) == tid
         ]
 
@@ -188,16 +190,17 @@ class FlightRecorder:
         """All records of some events made after a moment, and a few from before it, by time."""
         return self._records_on(self._pages_since(after_ns), events)
 
-    def _pages_about(self, tid: bytes) -> Iterator[_Page]:
-        """Pages that hold a process event about a thread, and a few more."""
-        for held in self._pages:
-            if held.tids is None:
-                held.tids = b"".join(
-                    record[layout["pid"].offset :][:4]
-                    for _, _, layout, record in self._records_on((held,), _PROCESS_EVENTS)
-                )
-            if tid in held.tids:
-                yield held
+    def _pages_about(self, tid: int) -> Sequence[_Page]:
+        """Pages that hold a process event about a thread."""
+        while self._unread:
+            held = self._unread.popleft()
+            held.tids = frozenset(
+                int.from_bytes(record[layout["pid"].offset :][:4], "little")
+                for _, _, layout, record in self._records_on((held,), _PROCESS_EVENTS)
+            )
+            for one in held.tids:
+                self._about[one] = (*self._about.get(one, ()), held)
+        return self._about.get(tid, ())
 
     def _pages_since(self, after_ns: int) -> Iterator[_Page]:
         """Pages that may hold records made after a moment: of each CPU those that began later, and the one before."""
@@ -225,13 +228,27 @@ class FlightRecorder:
 
     def _keep(self, page: _Page) -> None:
         self._pages.append(page)
+        self._unread.append(page)
         self._held_bytes += len(page.raw)
         while self._held_bytes > self._history_bytes:
             oldest = self._pages.popleft()
+            self._forget(oldest)
             self._held_bytes -= len(oldest.raw)
             newer = next((page.time_ns for page in self._pages if page.cpu == oldest.cpu), None)
             since = self._end_ns(oldest) + 1 if newer is None else newer
             self._complete_since[oldest.cpu] = max(self._complete_since.get(oldest.cpu, 0), since)
+
+    def _forget(self, oldest: _Page) -> None:
+        """The oldest page goes."""
+        if oldest.tids is None:
+            self._unread.popleft()
+            return
+        for tid in oldest.tids:
+            newer = self._about[tid][1:]
+            if newer:
+                self._about[tid] = newer
+            else:
+                del self._about[tid]
 
     def _end_ns(self, page: _Page) -> int:
         """When the last record of a page was made."""
