@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
 .DEFAULT_GOAL := help
 
 .PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests chart grafana ha \
@@ -12,6 +13,7 @@ help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 run: $(VENV)/run.stamp ## set up, then start the agent with the embedded collector (as root)
+	@[ "$$(id -u)" != 0 ] || { $(TRACEFS); } || true
 	@exec $(BIN)/kmsg-exporter run --collector.embedded --log.format=terminal $(FLAGS)
 
 demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a booted Debian kernel
@@ -27,7 +29,8 @@ test: lint unit chart grafana native guests ## everything within 25 minutes on t
 test-all: test ha demo charts image systemd package notify test-cluster bench ## everything there is
 
 bench: $(VENV)/dev.stamp ## the benchmark's table, as ratios taken in one run
-	@$(BIN)/python tests/bench/run.py
+	@$(TRACEFS)
+	@$(BIN)/python tests/bench/run.py --write
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -54,12 +57,14 @@ chart: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest tests/systemd/test_environment.py
 
 sizing: $(VENV)/dev.stamp ## the sizing figures of deploy/README.md (as root)
+	@$(TRACEFS)
 	@$(BIN)/python tests/sizing/measure.py --write
 
 charts: $(VENV)/dev.stamp tests/setup.stamp
 	tests/chart/all.sh
 
 grafana: $(VENV)/dev.stamp tests/setup.stamp
+	@$(TRACEFS)
 	tests/grafana/setup.sh
 	$(BIN)/python -m pytest -c tests/grafana/pytest.ini --confcutdir=tests -p no:cacheprovider tests/grafana
 
@@ -85,6 +90,7 @@ package: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest tests/package/test_artifacts.py
 
 ha: $(VENV)/dev.stamp tests/setup.stamp
+	@$(TRACEFS)
 	$(BIN)/python -m pytest tests/prometheus
 
 lock: $(VENV)/dev.stamp ## make the lock files anew
