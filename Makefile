@@ -98,7 +98,7 @@ lock: $(VENV)/dev.stamp ## make the lock files anew
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra web --group dev pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what make made
-	rm -rf $(VENV) tests/setup.stamp
+	rm -rf $(VENV) dist tests/setup.stamp
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=" >&2; exit 1; }

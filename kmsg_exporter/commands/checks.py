@@ -66,7 +66,12 @@ def diagnose(config: Config) -> Diagnosis:
         checks += tried
     ring_checks, ring = _ring(config)
     checks += ring_checks
-    checks += [_state_directory(config), _extra("collector", "uvicorn"), _extra("config", "yaml")]
+    checks += [
+        _state_directory(config),
+        _extra("collector", "uvicorn"),
+        _extra("config", "yaml"),
+        _extra("web", "bcrypt"),
+    ]
     return Diagnosis(tuple(check for check in checks if check is not None), backend, ring)
 
 

@@ -57,6 +57,8 @@ def _sentence(message: str) -> str:
         flag = unknown.split(" ")[0].split("=")[0]
         if not flag.startswith("-"):
             return f"{unknown!r} is one argument too many: see --help"
+        if any(flag in (option.flag, f"--no-{option.name}") for option in OPTIONS):
+            return f"flag {flag}: this command does not take it: see --help"
         return f"unknown flag {flag}" + (near(flag, [option.flag for option in OPTIONS]) or ": see --help")
     where, colon, reason = message.removeprefix("argument ").partition(": ")
     if not colon or where == message.partition(": ")[0]:

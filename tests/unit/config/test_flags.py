@@ -21,6 +21,7 @@ def parser() -> Parser:
     ("argv", "text"),
     [
         (["run", "--web.max-request=3"], "unknown flag --web.max-request; did you mean --web.max-requests?"),
+        (["collector", "--web.max-requests=3"], "flag --web.max-requests: this command does not take it: see --help"),
         (["run", "--zzz", "3"], "unknown flag --zzz: see --help"),
         (["run", "--\x1b\udcff"], "unknown flag --\\x1b\\udcff: see --help"),
         (["run", "now"], "'now' is one argument too many: see --help"),
