@@ -41,6 +41,12 @@ def test_the_readmes_overlay_builds_and_sets_what_it_says(tmp_path: Path, crds: 
         "KMSG_EXPORTER_PUSH_ENDPOINT": "http://kmsg-exporter-collector:4318",
     }
     assert one(built, "Service", "kmsg-exporter-collector")["metadata"]["namespace"] == "kmsg-exporter"
+    (endpoint,) = one(built, "PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert endpoint["relabelings"][-1] == {"targetLabel": "cluster", "replacement": "production-eu"}
+    for kind in ("PodMonitor", "PrometheusRule"):
+        assert one(built, kind)["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    for kind in ("DaemonSet", "StatefulSet"):
+        assert container(one(built, kind))["image"] == "registry.example.org/kmsg-exporter:0.1.0"
 
 
 def overlay() -> str:

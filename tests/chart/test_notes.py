@@ -50,6 +50,7 @@ def test_notes_say_what_to_do_next(notes: Notes) -> None:
         "Events stay on the nodes: set push.endpoint to an OpenTelemetry Collector, or collector.enabled=true." in text
     )
     assert "`helm uninstall` leaves /var/lib/kmsg-exporter on the nodes" in text
+    assert "The command that removes it: https://github.com/" in text
 
 
 @pytest.mark.parametrize(("namespace", "level"), [("locked", "restricted"), ("half", "baseline")])

@@ -45,6 +45,11 @@ def test_two_monitors_are_refused_with_the_reason(helm: Helm) -> None:
         helm.template(["podMonitor.enabled=true", "serviceMonitor.enabled=true"])
 
 
+def test_an_alert_that_is_not_there_can_not_be_left_out(helm: Helm) -> None:
+    with pytest.raises(HelmError, match="disabled: no alert is called Nosuch; there are KmsgCleared, Kmsg"):
+        helm.template(["prometheusRule.enabled=true", 'prometheusRule.disabled=["KmsgCleared","Nosuch"]'])
+
+
 def test_a_parent_chart_may_use_the_chart_by_its_condition(helm: Helm) -> None:
     assert helm.template(["enabled=true", "global.imageRegistry=r"])
 

@@ -128,6 +128,12 @@ def test_promtool_takes_the_configuration_for_kubernetes(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("file", ["static.yaml", "kubernetes-pods.yaml"])
+def test_alerts_reach_an_alertmanager(file: str) -> None:
+    (alertmanagers,) = yaml.safe_load((PROMETHEUS / file).read_text())["alerting"]["alertmanagers"]
+    assert alertmanagers["static_configs"][0]["targets"][0].endswith(":9093")
+
+
+@pytest.mark.parametrize("file", ["static.yaml", "kubernetes-pods.yaml"])
 def test_the_job_is_the_one_that_the_rules_look_for_and_has_a_label_node(file: str) -> None:
     (job,) = yaml.safe_load((PROMETHEUS / file).read_text())["scrape_configs"]
     assert job["job_name"] == "kmsg-exporter"
