@@ -1,8 +1,18 @@
-"""For every test: what is skipped has not been tested, so a run with a skip has failed."""
+"""For every test: what is skipped has not been tested, so a run with a skip has failed; and no test is timed."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+
+
+def pytest_configure() -> None:
+    with suppress(ImportError):  # guests have no hypothesis, and no test that needs it
+        from hypothesis import HealthCheck, settings
+
+        settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile("untimed")
 
 
 @pytest.hookimpl(trylast=True)

@@ -24,7 +24,7 @@ from kmsg_exporter.agent.teller import Teller
 from kmsg_exporter.agent.watch import Watch
 from kmsg_exporter.config import Config
 from kmsg_exporter.coverage import unseen
-from kmsg_exporter.errors import KmsgExporterError, RingUnavailable, TracefsError, TracefsNotMounted
+from kmsg_exporter.errors import KmsgExporterError, RingUnavailable, TracefsNotMounted
 from kmsg_exporter.local import LocalServer
 from kmsg_exporter.metrics.totals import Totals
 from kmsg_exporter.metrics.web import WebServer
@@ -91,9 +91,10 @@ class Agent:
 
     def stop(self) -> None:
         """End `run` soon, or keep it from beginning; may be called from a signal handler and from any thread."""
-        self._stop_asked = True
-        if self._watch is not None:
-            self._watch.stop()
+        if not self._stop_asked:  # who asks again finds parts that are closed
+            self._stop_asked = True
+            if self._watch is not None:
+                self._watch.stop()
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
@@ -195,12 +196,13 @@ class Agent:
             self._attached.close()
         try:
             attached = attach(self.config)
-        except TracefsError as exc:
+        except (KmsgExporterError, OSError) as exc:
             _log.error("attaching again failed: %s", exc)
             return None
         if attached.backend.name != self._attached.backend.name:
             # less than before would look like all is well: keep trying for the backend that was there
-            attached.close()
+            with suppress(KmsgExporterError, OSError):
+                attached.close()
             return None
         self._attached = attached
         return attached.backend, self._recorder()
@@ -214,7 +216,7 @@ class Agent:
             attached = attach(self.config)
         except TracefsNotMounted:
             return None
-        except KmsgExporterError as exc:
+        except (KmsgExporterError, OSError) as exc:
             _log.error("tracefs is mounted now, and can't be used: %s", exc)
             self._attached = replace(self._attached, awaits_tracefs=False)
             return None

@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -14,11 +15,15 @@ from kmsg_exporter.model import Emptying
 _log = logging.getLogger(__name__)
 
 _WAITING: Final = 1024
-_PUT_SECONDS: Final = 5.0
+_END_SECONDS: Final = 5.0
 
 
 class Teller:
-    """Calls `tell` with one emptying after the other, in their order; left, it has told all that it was given."""
+    """Calls `tell` with one emptying after the other, in their order; left, it has told all that it was given.
+
+    A disk that hangs is waited for at the end, but not for ever: what it did not take shows at the next start as a
+    jump of the log that nobody explains.
+    """
 
     def __init__(self, tell: Callable[[Emptying, int | None], None]) -> None:
         self._tell = tell
@@ -32,12 +37,17 @@ class Teller:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._queue.put(None)
-        self._thread.join()
+        with suppress(queue.Full):
+            self._queue.put(None, timeout=_END_SECONDS)
+            self._thread.join(_END_SECONDS)
 
     def put(self, emptying: Emptying, visible_from: int | None) -> None:
-        """To be told soon. With very many waiting it waits for room; raises queue.Full when there is none for long."""
-        self._queue.put((emptying, visible_from), timeout=_PUT_SECONDS)
+        """To be told soon. With very many waiting for a disk that hangs, the log alone says what is lost."""
+        try:
+            self._queue.put_nowait((emptying, visible_from))
+        except queue.Full:
+            who = "an unknown process" if emptying.actor is None else f"{emptying.actor.comm} ({emptying.actor.exe})"
+            _log.error("the disk takes nothing: that %s emptied dmesg is not stored", who)
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:

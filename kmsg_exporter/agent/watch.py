@@ -142,7 +142,8 @@ class Watch:
                 calm_from = now + _CALM_SECONDS
             if now >= self._next_health:
                 self._next_health = now + _HEALTH_SECONDS
-                if self._check_health():
+                self.tell()  # with the recorder that heard it
+                if self._guarded_health():
                     poll = self._poller()
         self.tell()
 
@@ -206,8 +207,9 @@ class Watch:
     def _poller(self) -> select.poll:
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
-        for fd in self._backend.fds():
-            poll.register(fd, select.POLLIN)
+        if self._intact:
+            for fd in self._backend.fds():
+                poll.register(fd, select.POLLIN)
         return poll
 
     def _look(self, *, count_records: bool) -> Look:
@@ -271,8 +273,15 @@ class Watch:
             push=self._push_state(),
         )
 
+    def _guarded_health(self) -> bool:
+        try:
+            return self._check_health()
+        except Exception:  # noqa: BLE001  the agent's outermost loop
+            _log.exception("what is attached could not be checked; it is tried again")
+            return False
+
     def _check_health(self) -> bool:
-        """Whether another backend is in place now: attached again after somebody took it away, or a better one."""
+        """Attach again what somebody took away, or something better. Whether there is something else to poll now."""
         intact = self._backend.intact()
         if not intact:
             if self._intact:
@@ -282,7 +291,7 @@ class Watch:
         fresh = self._improve() if intact else self._reattach()
         if fresh is None:
             self._intact = intact
-            return False
+            return not intact
         self._lost_before += self._backend.lost_events()
         self._backend, self._recorder = fresh
         self._resolver.use(self._recorder)

@@ -46,15 +46,19 @@ class Connection:
         self.address = address
         self.answered_at = 0.0
         self.thread: threading.Thread
+        self._shut = False
 
     def secure(self, context: ssl.SSLContext, seconds: float) -> None:
         """Shake hands, in the connection's own thread: who never does keeps nobody else waiting. Raises OSError."""
         self.sock = secured = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
+        if self._shut:  # by somebody who had the socket that is no more
+            raise ConnectionAbortedError("closed for another one")
         secured.settimeout(seconds)
         secured.do_handshake()
 
     def shut(self) -> None:
         """Wakes the connection's thread out of whatever it waits for."""
+        self._shut = True
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # not TLS' own, which belongs to that thread
 

@@ -112,8 +112,12 @@ class ReaderScan:
         """What was found before, a process at a time; one that let go of something is looked at as a whole."""
         for pid in dict.fromkeys(held.reader.pid for held in self._held):
             mine = [held for held in self._held if held.reader.pid == pid]
-            intact = all(self._interface(held.path) == held.reader.interface for held in mine)
-            yield mine if intact else self._process(pid)
+            comm = procfs.read_comm(pid, proc=self._proc)
+            if comm is None or any(self._interface(held.path) != held.reader.interface for held in mine):
+                yield self._process(pid)
+                continue
+            exe = procfs.read_exe(pid, proc=self._proc) or ""
+            yield [_Held(Reader(pid, comm, exe, held.reader.interface), held.path) for held in mine]
 
     def _process(self, pid: int) -> list[_Held]:
         folder = self._proc / str(pid) / "fd"

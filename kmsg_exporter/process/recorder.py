@@ -13,7 +13,7 @@ from typing import Final
 
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
 from kmsg_exporter.process.procfs import text
-from kmsg_exporter.tracefs.format import EventFormat
+from kmsg_exporter.tracefs.format import EventFormat, Field
 from kmsg_exporter.tracefs.instance import Instance
 
 EXEC: Final = "sched/sched_process_exec"
@@ -84,6 +84,7 @@ class FlightRecorder:
         self._complete_since: dict[int, int] = {}
         self._broken: set[int] = set()
         self._formats: dict[int, tuple[str, EventFormat]] = {}
+        self._whom: dict[str, Field] = {}
         self._lives: dict[tuple[int, int], Life] = {}
         self.refused: dict[str, str] = {}
 
@@ -93,6 +94,9 @@ class FlightRecorder:
             try:
                 self._instance.enable(event)
                 layout = self._instance.format(event)
+                if event in _PROCESS_EVENTS:
+                    # some kernels from 6.14 on (e3f6a42272e0) do not say who is renamed: whoever does it, as a rule
+                    self._whom[event] = layout.fields.get("pid") or layout["common_pid" if event == RENAME else "pid"]
             except (FeatureUnavailable, TracefsRejected, DecodeError) as exc:
                 self.refused[event] = str(exc)
             else:
@@ -183,7 +187,7 @@ class FlightRecorder:
         return [
             found
             for found in self._records_on(self._pages_about(tid), _PROCESS_EVENTS)
-            if found[0] >= horizon and found[2]["pid"].integer(found[3]) == tid
+            if found[0] >= horizon and self._whom[found[1]].integer(found[3]) == tid
         ]
 
     def _records_by(self, events: Collection[str], after_ns: int) -> list[tuple[int, str, EventFormat, bytes]]:
@@ -195,8 +199,8 @@ class FlightRecorder:
         while self._unread:
             held = self._unread.popleft()
             held.tids = frozenset(
-                int.from_bytes(record[layout["pid"].offset :][:4], "little")
-                for _, _, layout, record in self._records_on((held,), _PROCESS_EVENTS)
+                int.from_bytes(record[self._whom[event].offset :][:4], "little")
+                for _, event, _, record in self._records_on((held,), _PROCESS_EVENTS)
             )
             for one in held.tids:
                 self._about[one] = (*self._about.get(one, ()), held)

@@ -6,6 +6,7 @@ the extra `web` brings: imported when there is a file to read.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,11 +44,14 @@ def parse(text: str, path: Path) -> WebConfig:
     """Paths in it are relative to the file's own folder. Raises ConfigError with the key, the value and what fits."""
     try:
         tree = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as exc:
+    except (yaml.YAMLError, RecursionError, ValueError, AttributeError, KeyError, TypeError) as exc:  # of odd tags
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(exc).split())}") from exc
     try:
         top = _mapping(tree, "all of it", ("tls_server_config", "basic_auth_users"))
         tls = top.get("tls_server_config")
+        for name in top:
+            if top[name] is None:  # half a file, or a mistake: not "nobody is asked"
+                raise ValueError(f"{name}: has nothing in it: leave it out")
         users = _mapping(top.get("basic_auth_users"), "basic_auth_users", None)
         return WebConfig(
             None if tls is None else _tls(tls, path.parent), {name: _hash(name, users[name]) for name in users}
@@ -88,6 +92,7 @@ def _file(where: str, value: Any, folder: Path) -> Path | None:
         return None
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError(f"{where}: {value!r}: must be the path of a file")
+    os.fsencode(value)  # ValueError
     return folder / value
 
 

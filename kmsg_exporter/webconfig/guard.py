@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from kmsg_exporter.webconfig.password import Passwords
 
 _log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 5.0
 
 Signature = tuple[tuple[int, int, int] | None, ...]
 
@@ -39,6 +42,7 @@ class Guard:
         self._lock = threading.Lock()
         self._rules = _read(path)
         self._signature = _signature(self._rules.paths)
+        self._retry_at: float | None = None
 
     def context(self) -> ssl.SSLContext | None:
         """What the next connection is shaken hands with; None for plain HTTP."""
@@ -52,16 +56,27 @@ class Guard:
     def _current(self) -> _Rules:
         with self._lock:
             signature = _signature(self._rules.paths)
-            if signature != self._signature:
+            if signature != self._signature or (self._retry_at is not None and time.monotonic() >= self._retry_at):
+                failed = self._retry_at is not None and signature == self._signature
                 self._signature = signature
-                try:
-                    self._rules = _read(self._path)
-                except ConfigError as exc:
-                    _log.error("%s; what was there before goes on to hold", exc)
-                else:
-                    self._signature = _signature(self._rules.paths)
-                    _log.info("%s, or a file that it names, has changed and was read again", self._path)
+                self._read_again(quiet=failed)
             return self._rules
+
+    def _read_again(self, *, quiet: bool) -> None:
+        try:
+            fresh = _read(self._path)
+            if (self._rules.context and not fresh.context) or (self._rules.passwords and not fresh.passwords):
+                raise ConfigError(f"{self._path}: would open what is closed now: that takes a restart")
+        except ConfigError as exc:
+            self._retry_at = time.monotonic() + _RETRY_SECONDS  # a file that it names may come later
+            if not quiet:
+                _log.error("%s; what was there before goes on to hold", exc)
+            return
+        self._retry_at = None
+        if fresh.paths != self._rules.paths:
+            self._signature = _signature(fresh.paths)
+        self._rules = fresh
+        _log.info("%s, or a file that it names, has changed and was read again", self._path)
 
 
 def _read(path: Path) -> _Rules:
@@ -103,8 +118,8 @@ def _context(tls: TlsFiles, path: Path) -> ssl.SSLContext:
             wanted = tls.client_ca_file
             context.load_verify_locations(tls.client_ca_file)
             context.verify_mode = ssl.CERT_REQUIRED
-    except OSError as exc:  # ssl.SSLError is one
-        why = exc.strerror or str(exc)
+    except (OSError, ValueError) as exc:  # ssl.SSLError is the first
+        why = (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
         raise ConfigError(f"{path}: tls_server_config: {wanted}: {why}") from exc
     return context
 

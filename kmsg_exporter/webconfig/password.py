@@ -18,7 +18,6 @@ import bcrypt
 
 _MAX_VERDICTS: Final = 128
 _MAX_PASSWORD_BYTES: Final = 72  # bcrypt's own
-_NOBODY: Final = b"$2b$10$" + b"." * 53
 
 
 class Passwords:
@@ -26,6 +25,8 @@ class Passwords:
 
     def __init__(self, users: Mapping[str, bytes]) -> None:
         self._users = dict(users)
+        # a name that nobody has takes as long as a wrong password
+        self._nobody = b"$2b$" + max((known[4:6] for known in users.values()), default=b"10") + b"$" + b"." * 53
         self._key = os.urandom(32)
         self._verdicts: dict[bytes, bool] = {}
         self._lock = threading.Lock()
@@ -46,8 +47,7 @@ class Passwords:
 
     def _check(self, name: str, password: bytes) -> bool:
         known = self._users.get(name)
-        # a name that nobody has takes as long as a wrong password
-        fits = bcrypt.checkpw(password[:_MAX_PASSWORD_BYTES], known or _NOBODY)
+        fits = bcrypt.checkpw(password[:_MAX_PASSWORD_BYTES], known or self._nobody)
         return fits and known is not None
 
 

@@ -121,6 +121,7 @@ class Kernel:
     instances: bool = True
     empty: bool = False
     symbols: tuple[str, ...] = X86_SYMBOLS
+    formats: Mapping[str, str] = field(default_factory=dict)
     without_events: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     f_flags_offset: int | None = 64
@@ -219,7 +220,7 @@ class FakeTracefs(Tracefs):
             f"{path.parent.name}/{path.name}": path.read_text()
             for path in FORMATS.glob("*/*")
             if f"{path.parent.name}/{path.name}" not in self.kernel.without_events
-        }
+        } | dict(self.kernel.formats)
         self._probes: dict[str, Definition] = {}
         self._numbers: dict[str, int] = {}
         self._hits: dict[str, list[int]] = {}

@@ -37,6 +37,22 @@ def test_a_disk_that_takes_its_time_keeps_nobody_waiting() -> None:
     assert told == [1, 2]
 
 
+def test_what_finds_no_room_is_told_by_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    disk = threading.Event()
+    told: list[int | None] = []
+
+    def stuck(_: Emptying, visible_from: int | None) -> None:
+        assert disk.wait(30)
+        told.append(visible_from)
+
+    with Teller(stuck) as teller:
+        for number in range(1026):
+            teller.put(EMPTYING, number)
+        disk.set()
+    assert len(told) in (1024, 1025)  # one may have left the queue before it was full
+    assert set(caplog.messages) == {"the disk takes nothing: that an unknown process emptied dmesg is not stored"}
+
+
 def test_one_that_can_not_be_told_does_not_keep_the_next(caplog: pytest.LogCaptureFixture) -> None:
     told: list[int | None] = []
 

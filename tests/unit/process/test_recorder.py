@@ -11,7 +11,7 @@ from fake_tracefs import FORMATS, FakeTracefs, Kernel, data, page, record
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kmsg_exporter.process.recorder import Exec, FlightRecorder, Fork, Life
+from kmsg_exporter.process.recorder import RENAME, Exec, FlightRecorder, Fork, Life
 from kmsg_exporter.tracefs.format import parse_format
 from kmsg_exporter.tracefs.instance import Instance
 
@@ -132,6 +132,24 @@ def test_kernel_tells_whether_something_was_printed(past: Past) -> None:
     past.recorder.refresh()
     assert past.recorder.printed(100, 200)
     assert not past.recorder.printed(200, 400)
+
+
+def test_kernel_that_does_not_say_who_is_renamed_is_read(make_fake: Callable[[Kernel], FakeTracefs]) -> None:
+    """task_rename as in Linux from e3f6a42272e0 until it was put back."""
+    pid = "\tfield:pid_t pid;\toffset:8;\tsize:4;\tsigned:1;\n"
+    text = (FORMATS / "task" / "task_rename").read_text().replace(pid, "")
+    for old, new in ((12, 8), (28, 24), (44, 40)):
+        text = text.replace(f"offset:{old};", f"offset:{new};")
+    fake = make_fake(Kernel(formats={RENAME: text}))
+    with Instance(fake, "recorder", buffer_size_kb=64, overwrite=True) as instance:
+        past = Past(fake, FlightRecorder(instance))
+        past.recorder.start()
+        past.fork(100, parent=7, child=42)
+        fake.emit(RENAME, {"newcomm": b"dmesg"}, tid=42, time_ns=119)
+        fake.emit("sched/sched_process_exec", {"pid": 42, "filename": b"/usr/bin/dmesg"}, tid=42, time_ns=120)
+        assert past.recorder.refused == {}
+        found = life(past, 42)
+        assert (found.comm, found.execs) == ("dmesg", (Exec(120, "/usr/bin/dmesg"),))
 
 
 def test_event_that_is_not_there_is_told_and_the_rest_is_recorded(make_fake: Callable[[Kernel], FakeTracefs]) -> None:

@@ -17,7 +17,7 @@ from kmsg_exporter.errors import ConfigError
 from kmsg_exporter.metrics.totals import Totals
 from kmsg_exporter.metrics.web import WebServer
 from kmsg_exporter.model import Observation
-from kmsg_exporter.webconfig import Guard
+from kmsg_exporter.webconfig import Guard, guard
 
 SECONDS = 30.0
 Serve = Callable[[str], WebServer]
@@ -170,6 +170,29 @@ def test_a_changed_password_counts_at_once(serve: Serve, tmp_path: Path) -> None
     fresh.write_text(f"basic_auth_users: {{me: {bcrypt.hashpw(b'other', bcrypt.gensalt(4)).decode()}}}\n")
     fresh.replace(tmp_path / "web.yaml")
     assert get(server, headers=RIGHT)[0] == 401
+
+
+@pytest.mark.parametrize("text", ["", "basic_auth_users:\n", "{}"])
+def test_half_a_file_opens_nothing(serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str) -> None:
+    server = serve(users())
+    (tmp_path / "web.yaml").write_text(text)
+    assert get(server)[0] == 401
+    assert get(server, headers=RIGHT)[0] == 200
+    assert [record.levelname for record in caplog.records if "goes on to hold" in record.message] == ["ERROR"]
+
+
+def test_a_certificate_that_comes_later_than_its_name_is_shown(
+    serve: Serve, issue: Callable[[str], None], authority: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue("server")
+    server = serve(TLS)
+    before = shown(server, trusting(authority))
+    (tmp_path / "web.yaml").write_text(TLS.replace("server.", "later."))
+    assert shown(server, trusting(authority)) == before
+    issue("later")
+    monkeypatch.setattr(guard, "_RETRY_SECONDS", 0.0)
+    (tmp_path / "web.yaml").touch()
+    assert shown(server, trusting(authority)) != before
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
