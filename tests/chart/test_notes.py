@@ -60,6 +60,10 @@ def test_a_namespace_that_refuses_the_pods_comes_first(notes: Notes, namespace: 
     assert f"kubectl label --overwrite namespace {namespace} {ENFORCE}=privileged" in text
 
 
+def test_a_namespace_that_may_not_be_read_is_not_asked_for(notes: Notes) -> None:
+    assert "NO AGENT WILL RUN" not in notes("podSecurity.lookup=false", namespace="locked")
+
+
 def test_a_namespace_that_allows_them_needs_no_word_on_it(notes: Notes) -> None:
     text = notes()
     assert "NO AGENT WILL RUN" not in text

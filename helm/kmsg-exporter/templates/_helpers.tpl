@@ -175,8 +175,10 @@ sampleLimit: {{ int . }}
 {{- end }}
 {{- end }}
 
-{{/* The Pod Security level that the namespace enforces; empty: none, or not to be asked (helm template, no right to). */}}
+{{/* The Pod Security level that the namespace enforces; empty: none, or not to be asked (helm template, podSecurity.lookup). */}}
 {{- define "kmsg-exporter.enforced" -}}
+{{- if .Values.podSecurity.lookup }}
 {{- $namespace := lookup "v1" "Namespace" "" (include "kmsg-exporter.namespace" .) }}
 {{- dig "metadata" "labels" "pod-security.kubernetes.io/enforce" "" ($namespace | default dict) }}
+{{- end }}
 {{- end }}
