@@ -145,6 +145,7 @@ class Watch:
                 self.tell()  # with the recorder that heard it
                 if self._guarded_health():
                     poll = self._poller()
+        self._guarded_round(full=False)  # what came while it was told to stop
         self.tell()
 
     def round(self, *, full: bool) -> None:

@@ -87,8 +87,9 @@ def test_who_clears_the_log_is_named_and_what_is_hidden_is_counted() -> None:
 
 
 def test_restart_goes_on_where_the_state_directory_stopped() -> None:
+    told = len(sequences())
     empty_the_log("before the restart")
-    before = eventually(sequences)
+    before = eventually(lambda: len(sequences()) > told and sequences())
     process = show(AGENT, "MainPID")
     run("systemctl", "restart", AGENT)
     assert show(AGENT, "MainPID") != process
