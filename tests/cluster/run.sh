@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 local=$here/local
 python=${PYTHON:-$top/.venv/bin/python}
-tests() { "$@" "$python" -m pytest -q -p no:cacheprovider -p no:randomly -x "$here"; }
+tests() { "$@" env PYTHONPATH="$here" "$python" -m pytest -q -p no:cacheprovider -p no:randomly -x "$here"; }
 if [ -n "${KUBECONFIG:-}" ]; then
   tests env
   exit
