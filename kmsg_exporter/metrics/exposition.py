@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 ALL: Final = tuple(value for value in vars(families).values() if isinstance(value, Definition))
+
+_PROCESS_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Exposition:
         self._totals = totals
         self._build = (version, revision, ".".join(map(str, sys.version_info[:3])))
         self._process = ProcessCollector(proc=str(proc), registry=None)
+        self._process_text = b""
+        self._process_next = 0.0
         self._lock = threading.Lock()
         self._observed_births: dict[tuple[Definition, str], int] = {}
 
@@ -66,7 +70,15 @@ class Exposition:
     def render(self, view: View, *, mark: int | None = None) -> bytes:
         """The exposition as text. Labelled counters born after `mark` are shown at 0; None shows the truth."""
         ours = _View(view, self._build, view.births if mark is None else mark, self._totals.max_pairs)
-        return write_text(chain(ours.collect(), self._process.collect()))
+        return write_text(ours.collect()) + self._about_process()
+
+    def _about_process(self) -> bytes:
+        """The process itself, looked at once a second, however many scrape."""
+        with self._lock:
+            if time.monotonic() >= self._process_next:
+                self._process_next = time.monotonic() + _PROCESS_SECONDS
+                self._process_text = write_text(self._process.collect())
+            return self._process_text
 
     def _birth(self, definition: Definition, label: str) -> int:
         key = (definition, label)
