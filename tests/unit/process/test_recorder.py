@@ -61,7 +61,7 @@ def test_used_again_id_is_a_new_life(past: Past) -> None:
     past.exec(510, 42, b"/bin/new")
     assert life(past, 42, 600) == Life(Fork(500, 8, "sh", thread=False, sibling=False), (Exec(510, "/bin/new"),), "new")
     assert life(past, 42, 300) == Life(
-        Fork(100, 7, "bash", thread=False, sibling=False), (Exec(110, "/bin/old"),), "old", "/old"
+        Fork(100, 7, "bash", thread=False, sibling=False), (Exec(110, "/bin/old"),), "old", "/old", over=True
     )
 
 
@@ -83,6 +83,57 @@ def test_records_are_kept_over_readings(past: Past) -> None:
     past.recorder.refresh()
     past.recorder.refresh()
     assert life(past, 42).execs == (Exec(100, "/bin/first"),)
+
+
+def test_name_is_the_newest_that_was_given_on_any_cpu(past: Past) -> None:
+    past.fork(100, parent=7, child=42, comm=b"born")
+    past.rename(110, 42, b"first", cpu=1)
+    past.rename(120, 42, b"second", cpu=0)
+    past.rename(130, 42, b"third", cpu=1)
+    assert [life(past, 42, when).comm for when in (100, 115, 125, 999)] == ["born", "first", "second", "third"]
+
+
+def test_name_from_before_a_gap_is_not_told(past: Past) -> None:
+    past.rename(110, 42, b"before")
+    past.fake.put("recorder", 1, page(200, lost=1))
+    assert life(past, 42).comm is None
+
+
+def test_newest_of_all_cpus_are_kept_whichever_is_read_first(past: Past) -> None:
+    """A machine with many CPUs holds more in its buffers than is kept of them."""
+    recorder = FlightRecorder(past.recorder._instance, history_bytes=64 << 10)
+    recorder.start()
+    past.exec(1_000_000, 42, b"/usr/bin/dmesg", cpu=0)
+    for number in range(64):
+        filler = record(EXEC, 7, {"pid": 7, "filename": b"/bin/" + b"x" * 2000})
+        past.fake.put("recorder", 1, page(1000 * number, data(0, filler), data(1, filler)))
+    recorder.refresh()
+    assert recorder.life(42, FOREVER).execs == (Exec(1_000_000, "/usr/bin/dmesg"),)
+    assert recorder.life(7, FOREVER).execs[-1].time_ns == 63_001
+
+
+def test_many_small_readings_are_held_within_the_bound(past: Past) -> None:
+    recorder = FlightRecorder(past.recorder._instance, history_bytes=32 << 10)
+    recorder.start()
+    for number in range(1000):
+        past.rename(100 + number, 42, b"n%d" % number)
+        recorder.refresh()
+        assert recorder.life(42, FOREVER).comm == f"n{number}"
+    assert recorder._history._held_bytes <= 32 << 10
+    pages = recorder._history.about(42)
+    assert 0 < len(pages) < 32
+    assert sum(len(held.raws) for held in pages) > 100
+
+
+def test_batch_of_calls_takes_one_reading(past: Past) -> None:
+    recorder = FlightRecorder(past.recorder._instance, boot_ns=lambda: 1000)
+    recorder.start()
+    recorder.catch_up(900)
+    past.exec(800, 42, b"/usr/bin/dmesg")
+    recorder.catch_up(999)
+    assert recorder.life(42, FOREVER) == Life()
+    recorder.catch_up(1000)
+    assert recorder.life(42, FOREVER).execs == (Exec(800, "/usr/bin/dmesg"),)
 
 
 def test_bytes_that_are_not_utf8_are_replaced(past: Past) -> None:
