@@ -14,7 +14,7 @@ from kmsg_exporter.process import procfs
 from kmsg_exporter.process.container import container_id, pod_uid
 from kmsg_exporter.process.exepath import as_exe
 from kmsg_exporter.process.origin import origin
-from kmsg_exporter.process.recorder import FlightRecorder, Fork, Life
+from kmsg_exporter.process.recorder import FlightRecorder, Fork, Life, boot_ns
 
 _TICK_NS = 10_000_000  # start times in /proc are rounded down to a clock tick
 _MAX_ANCESTORS = 16
@@ -33,7 +33,14 @@ class Image:
     derived: bool
 
 
-_UNKNOWN = Image("", "", "none", derived=False)
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An answer, good until a moment of the monotonic clock; given for a call at `time_ns`."""
+
+    until: float
+    time_ns: int
+    comm: str
+    exe: str
 
 
 class Resolver:
@@ -49,13 +56,15 @@ class Resolver:
         proc: Path,
         command_args: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
+        boot_ns: Callable[[], int] = boot_ns,
     ) -> None:
         self._recorder = recorder
         self._proc = proc
         self._command_args = command_args
         self._monotonic = monotonic
-        self._cache: dict[tuple[int, bytes | None], tuple[float, str, str]] = {}
-        self._seen: dict[int, procfs.Living | None] = {}
+        self._boot_ns = boot_ns
+        self._cache: dict[tuple[int, bytes | None], _Named] = {}
+        self._seen: dict[int, tuple[int, procfs.Living | None]] = {}
         self.attributions: Counter[str] = Counter()
 
     def use(self, recorder: FlightRecorder | None) -> None:
@@ -67,32 +76,30 @@ class Resolver:
         if self._recorder is not None:
             self._recorder.refresh()
 
+    def changed(self, tid: int, since_ns: int) -> bool:
+        """Whether a thread may be somebody else now, or run something else, than at a moment before."""
+        return self._recorder is not None and self._recorder.changed(tid, since_ns)
+
     def name(self, tid: int, time_ns: int, comm: bytes | None) -> tuple[str, str]:
         """(comm, exe) for a call that is only counted. Answers are kept for two seconds: readers come in storms."""
+        self._catch_up(time_ns)
         key = (tid, comm)
         now = self._monotonic()
         cached = self._cache.get(key)
-        if cached is not None and cached[0] > now:
+        if cached is not None and cached.until > now and not self.changed(tid, min(cached.time_ns, time_ns)):
             self.attributions["cache"] += 1
-            return cached[1:]
-        self._seen.clear()
-        living = self._living(tid, time_ns)
-        trusted = living is not None and living.exe and comm is not None and living.comm == procfs.text(comm)
-        if living is not None and trusted:
-            image = Image(living.comm, living.exe, "procfs", derived=False)
-        else:
-            self.refresh()
-            image = self._image(tid, time_ns, living)
-        named = (image.comm if comm is None else procfs.text(comm), image.exe)
+            return cached.comm, cached.exe
+        image = self._image(tid, time_ns, self._living(tid, time_ns))
+        named = _Named(now + _CACHE_SECONDS, time_ns, image.comm if comm is None else procfs.text(comm), image.exe)
         self.attributions[image.source] += 1
         if len(self._cache) >= _CACHE_ENTRIES:
             self._cache.clear()
-        self._cache[key] = (now + _CACHE_SECONDS, *named)
-        return named
+        self._cache[key] = named
+        return named.comm, named.exe
 
     def actor(self, tid: int, time_ns: int, comm: bytes | None) -> Actor:
         """The whole story for a call that is told: who, and the chain above it."""
-        self._seen.clear()
+        self._catch_up(time_ns)
         living = self._living(tid, time_ns)
         life = self._life(tid, time_ns)
         image = self._image(tid, time_ns, living)
@@ -118,12 +125,28 @@ class Resolver:
             else None,
         )
 
+    def _catch_up(self, time_ns: int) -> None:
+        if self._recorder is not None:
+            self._recorder.catch_up(time_ns)
+
     def _living(self, tid: int, time_ns: int) -> procfs.Living | None:
         """/proc's answer, unless the id has gone to somebody who was born after the call."""
-        if tid not in self._seen:
-            self._seen[tid] = procfs.read_living(tid, proc=self._proc)
-        living = self._seen[tid]
-        return living if living is not None and living.start_ns <= time_ns + _TICK_NS else None
+        living = self._look_at(tid, time_ns)
+        if living is None or living.start_ns > time_ns + _TICK_NS or self._life(tid, time_ns).over:
+            return None
+        return living
+
+    def _look_at(self, tid: int, time_ns: int) -> procfs.Living | None:
+        """What /proc shows; one look is enough for all calls from before it."""
+        seen_ns, living = self._seen.get(tid, (0, None))
+        if time_ns >= seen_ns:
+            if len(self._seen) >= _CACHE_ENTRIES:
+                self._seen.clear()
+            seen_ns, living = self._boot_ns(), procfs.read_living(tid, proc=self._proc)
+            self._seen[tid] = seen_ns, living
+            if living is not None:
+                self.refresh()  # what it did before it was looked at must be known, or it is taken for who called
+        return living
 
     def _life(self, tid: int, time_ns: int) -> Life:
         return self._recorder.life(tid, time_ns) if self._recorder is not None else Life()
