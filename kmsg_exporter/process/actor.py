@@ -89,7 +89,11 @@ class Resolver:
         if cached is not None and cached.until > now and not self.changed(tid, min(cached.time_ns, time_ns)):
             self.attributions["cache"] += 1
             return cached.comm, cached.exe
-        image = self._image(tid, time_ns, self._living(tid, time_ns))
+        living = self._living(tid, time_ns)
+        image = self._image(tid, time_ns, living)
+        if not image.exe and cached is not None and living is not None and living.exe == cached.exe:
+            # on both sides of a gap in what was recorded it ran the same
+            image = Image(cached.comm, cached.exe, "cache", derived=False)
         named = _Named(now + _CACHE_SECONDS, time_ns, image.comm if comm is None else procfs.text(comm), image.exe)
         self.attributions[image.source] += 1
         if len(self._cache) >= _CACHE_ENTRIES:
@@ -155,9 +159,9 @@ class Resolver:
         """What thread `tid` ran at `time_ns`."""
         life = self._life(tid, time_ns)
         leader = life if living is None or living.pid == tid else self._life(living.pid, time_ns)
-        if living is not None and living.exe and not (life.execs_later or leader.execs_later):
-            return Image(living.comm, living.exe, "procfs", derived=False)
-        comm = life.comm or (living.comm if living is not None and not life.execs_later else "")
+        comm = life.comm if life.comm is not None else living.comm if living is not None and life.complete else ""
+        if living is not None and living.exe and all(one.complete and not one.execs_later for one in (life, leader)):
+            return Image(comm, living.exe, "procfs", derived=False)
         if life.execs:
             exe, derived = self._exec_exe(tid, life, len(life.execs) - 1, forks)
             return Image(comm, exe, "exec_trace", derived)

@@ -6,11 +6,11 @@ It costs no wake-up. Pages are kept as the kernel gave them and decoded only whe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
 from kmsg_exporter.process.history import About, HeldPage, History, Record
@@ -62,7 +62,7 @@ class Life:
     """What was recorded of one thread up to some moment, oldest first within `execs`.
 
     `execs_later` says that it ran execve after that moment: what /proc shows now is not what acted. With `over` the id
-    has been used again since: /proc shows somebody else.
+    has been used again since: /proc shows somebody else. Without `complete` either may have been, and nobody knows.
     """
 
     fork: Fork | None = None
@@ -71,6 +71,7 @@ class Life:
     cgroup: str | None = None
     execs_later: bool = False
     over: bool = False
+    complete: bool = True
 
 
 class FlightRecorder:
@@ -91,7 +92,10 @@ class FlightRecorder:
         self.refused: dict[str, str] = {}
 
     def start(self) -> None:
-        """Enable every event that this kernel has; why one is not there stands in `refused`."""
+        """Enable every event that this kernel has; why one is not there stands in `refused`.
+
+        What was done before is not known, unless it was recorded in an earlier life.
+        """
         for event in EVENTS:
             try:
                 self._instance.enable(event)
@@ -108,6 +112,8 @@ class FlightRecorder:
                 layout = self._instance.format(event)
                 self._formats[layout.id] = (event, layout)
                 self._tells_printed = frozenset(PRINTED)
+        if not self._instance.taken_over:
+            self._history.gap(self._boot_ns())
 
     def refresh(self) -> None:
         """Take over what was recorded since the last call; nothing is decoded yet."""
@@ -140,7 +146,7 @@ class FlightRecorder:
             try:
                 life = self._read_life(tid, time_ns)
             except DecodeError:
-                life = Life()
+                life = Life(complete=False)
             self._lives[tid, time_ns] = life
         return life
 
@@ -190,7 +196,9 @@ class FlightRecorder:
                 execs.append(Exec(when, text(layout["filename"].text(record))))
             else:
                 cgroup = text(layout["dst_path"].text(record))
-        return Life(fork, tuple(execs), self._name_of(tid, time_ns, fork), cgroup, later, over)
+        complete = self._history.complete_since <= time_ns
+        name = self._name_of(tid, time_ns, fork) if complete else None
+        return Life(fork, tuple(execs), name, cgroup, later, over, complete)
 
     def _life_of(self, tid: int) -> list[Record]:
         """The records that make a thread's life, by time: not its names, of which it can have very many."""
@@ -204,23 +212,33 @@ class FlightRecorder:
         ]
 
     def _name_of(self, tid: int, time_ns: int, fork: Fork | None) -> str | None:
-        """The name that a thread had: the newest that it was given, on whichever CPU."""
+        """The name that a thread had: the newest that it was given until then, else the one that it gave up later."""
         newest, name = (0, None) if fork is None else (fork.time_ns, fork.comm)
-        done: set[int] = set()
-        for page in reversed(self._history.about(tid)):
-            if page.cpu in done or page.time_ns > time_ns:
-                continue
-            for when, event, layout, record in reversed(self._history.records(page)):
-                if event == RENAME and when <= time_ns and self._whom[event].integer(record) == tid:
-                    done.add(page.cpu)
-                    if when >= max(newest, self._history.complete_since):
-                        newest, name = when, text(layout["newcomm"].text(record))
-                    break
+        for when, _, layout, record in self._renames(tid, reversed, lambda when: when <= time_ns):
+            if when >= max(newest, self._history.complete_since):
+                newest, name = when, text(layout["newcomm"].text(record))
+        if name is None:
+            later = sorted(self._renames(tid, iter, lambda when: when > time_ns), key=_by_time)
+            return text(later[0][2]["oldcomm"].text(later[0][3])) if later else None
         return name
+
+    def _renames(
+        self, tid: int, order: Callable[[Sequence[Any]], Iterator[Any]], wanted: Callable[[int], bool]
+    ) -> Iterator[Record]:
+        """Of each CPU the first rename of a thread, in this order, that was made at a wanted time."""
+        done: set[int] = set()
+        for page in order(self._history.about(tid)):
+            if page.cpu in done or not (wanted(page.time_ns) or wanted(page.end_ns)):
+                continue
+            for record in order(self._history.records(page)):
+                if record[1] == RENAME and wanted(record[0]) and self._whom[RENAME].integer(record[3]) == tid:
+                    done.add(page.cpu)
+                    yield record
+                    break
 
     def _records(self, pages: Iterable[HeldPage]) -> list[Record]:
         """The records on some pages, by time."""
-        return sorted(chain.from_iterable(map(self._history.records, pages)), key=lambda record: record[0])
+        return sorted(chain.from_iterable(map(self._history.records, pages)), key=_by_time)
 
     def _decode(self, raw: bytes) -> list[Record]:
         found = []
@@ -236,3 +254,7 @@ class FlightRecorder:
             return About(printed=event in self._tells_printed)
         tid = int.from_bytes(raw[self._whom[event].offset :][:4], "little")
         return About(name=tid) if event == RENAME else About(life=tid)
+
+
+def _by_time(record: Record) -> int:
+    return record[0]

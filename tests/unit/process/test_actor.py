@@ -12,6 +12,7 @@ from fake_tracefs import page
 from kmsg_exporter.model import Process
 from kmsg_exporter.process import procfs
 from kmsg_exporter.process.actor import Resolver
+from kmsg_exporter.process.recorder import RENAME
 
 ID = "4ca3b1f5d0e7a9c24ca3b1f5d0e7a9c24ca3b1f5d0e7a9c24ca3b1f5d0e7a9c2"
 UID = "6b0b6d8e-5ac9-4bd5-8b4f-2f0a4e2c9d11"
@@ -127,6 +128,24 @@ def test_exec_while_proc_is_read_is_not_what_called(
         assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
     else:
         assert resolver.actor(CALLER, CALL, b"dmesg").exe == "/usr/bin/dmesg"
+
+
+@pytest.mark.parametrize("comm", [b"daemon", None])
+def test_living_caller_is_unknown_where_records_since_the_call_are_missing(
+    proc: FakeProc, past: Past, resolver: Resolver, comm: bytes | None
+) -> None:
+    proc.add(CALLER, comm="daemon", exe="/usr/bin/daemon")
+    past.fake.put("recorder", 0, page(CALL + 100, lost=1))
+    assert named(resolver, comm=comm) == ("none", "")
+    assert named(resolver, time_ns=CALL + 100, comm=comm) == ("procfs", "/usr/bin/daemon")
+
+
+def test_living_caller_has_the_name_of_then(past: Past, proc: FakeProc, resolver: Resolver) -> None:
+    proc.add(CALLER, comm="now", exe="/usr/bin/daemon")
+    past.fake.emit(RENAME, {"pid": CALLER, "oldcomm": b"then", "newcomm": b"now"}, tid=CALLER, time_ns=CALL + 100)
+    resolver.refresh()
+    assert resolver.actor(CALLER, CALL, None).comm == "then"
+    assert resolver.actor(CALLER, CALL + 100, None).comm == "now"
 
 
 def test_without_a_recorder_only_the_living_have_names(proc: FakeProc) -> None:
@@ -441,6 +460,19 @@ def test_cached_name_is_not_told_of_who_runs_something_else_by_then(
     assert resolver.name(CALLER, CALL + 500, comm) == ("dmesg", "/opt/third/dmesg")
     assert resolver.name(CALLER, CALL, comm) == ("dmesg", "/opt/first/dmesg")
     assert resolver.attributions == {"exec_trace": 4}
+
+
+def test_reader_that_ran_the_same_before_and_after_a_gap_ran_it_in_between(
+    proc: FakeProc, past: Past, resolver: Resolver
+) -> None:
+    proc.add(CALLER, comm="journald", exe="/usr/lib/journald")
+    assert resolver.name(CALLER, CALL, b"journald") == ("journald", "/usr/lib/journald")
+    past.fake.put("recorder", 0, page(CALL + 200, lost=1))
+    assert resolver.name(CALLER, CALL + 100, b"journald") == ("journald", "/usr/lib/journald")
+    assert resolver.attributions == {"procfs": 1, "cache": 1}
+    proc.remove(CALLER)
+    past.fake.put("recorder", 0, page(CALL + 400, lost=1))
+    assert resolver.name(CALLER, CALL + 300, b"journald") == ("journald", "")
 
 
 def test_each_name_of_a_process_that_renames_itself_is_its_own(past: Past, resolver: Resolver) -> None:
