@@ -7,7 +7,7 @@ TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t trac
 .DEFAULT_GOAL := help
 
 .PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests chart grafana ha \
-  charts image systemd package notify lock clean
+  charts image systemd package notify storms lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -25,8 +25,8 @@ deb: $(VENV)/dev.stamp ## the Debian package, in dist/
 test: lint unit chart grafana native guests ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
 
-# what is heavier too: Helm 4, the image under runc, systemd as pid 1, the package, Prometheus with Alertmanager, a cluster
-test-all: test ha demo charts image systemd package notify test-cluster bench ## everything there is
+# what is heavier too: Helm 4, the image under runc, systemd as pid 1, the package, Prometheus with Alertmanager, storms, a cluster
+test-all: test ha demo charts image systemd package notify storms test-cluster bench ## everything there is
 
 bench: $(VENV)/dev.stamp ## the benchmark's table, as ratios taken in one run
 	@$(TRACEFS)
@@ -75,6 +75,9 @@ pictures: $(VENV)/dev.stamp ## draw the dashboards' and the alert's pictures in 
 
 notify: $(VENV)/dev.stamp tests/setup.stamp ## from a node's first clear to a notification, in a booted guest
 	$(BIN)/python -m pytest --confcutdir=tests tests/notify
+
+storms: $(VENV)/dev.stamp tests/setup.stamp ## attribution, delivery and memory under load; its figures, in tests/storms/README.md
+	tests/storms/all.sh
 
 image: $(VENV)/dev.stamp tests/setup.stamp
 	PYTHON=$(CURDIR)/$(BIN)/python tests/image/run.sh
