@@ -1,4 +1,4 @@
-"""Figures beside what they are to stay within: measured and printed, not asserted. Run, it puts tables into a README."""
+"""Figures beside what they are to stay within: measured and printed, not asserted; run, it fills the README."""
 
 from __future__ import annotations
 
