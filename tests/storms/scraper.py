@@ -38,7 +38,7 @@ class Scraper(threading.Thread):
         super().__init__(daemon=True)
         self._port = port
         self._headers = {"X-Prometheus-Scrape-Timeout-Seconds": "10"} if scraping else {}
-        self._stop = threading.Event()
+        self._over = threading.Event()
         self._before: dict[str, float] = {}
         self.scrapes = 0
         self.series = 0
@@ -52,12 +52,12 @@ class Scraper(threading.Thread):
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
+        self._over.set()
         self.join()
 
     def run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_ANSWER_SECONDS)
-        while not self._stop.wait(_PAUSE_SECONDS):
+        while not self._over.wait(_PAUSE_SECONDS):
             begun = time.monotonic()
             try:
                 connection.request("GET", "/metrics", headers=self._headers)

@@ -33,7 +33,6 @@ def test_a_clear_loop_at_full_speed_is_counted_to_the_last(
 
 
 @pytest.mark.backends("kprobe")
-@pytest.mark.backends("kprobe")
 def test_a_read_storm_is_counted_to_the_last(tmp_path: Path, backend: str, programs: Path, figures: Figures) -> None:
     with running(tmp_path, backend) as agent, scraped(agent.port) as scrapers:
         rested = used(agent.pid)
