@@ -224,8 +224,8 @@ class Watch:
             _log.warning("the log could not be looked at: %s", exc)
             return _BLIND
 
-    def _printed(self, after_ns: int, until_ns: int) -> bool:
-        return self._recorder is not None and self._recorder.printed(after_ns, until_ns)
+    def _printed(self, after_ns: int, until_ns: int) -> int:
+        return 0 if self._recorder is None else self._recorder.printed(after_ns, until_ns)
 
     def _count(self, settlement: Settlement, look: Look) -> None:
         """Count the clears and emptyings of a round; what is to be told of them waits for `tell`."""

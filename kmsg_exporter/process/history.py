@@ -44,8 +44,8 @@ class HeldPage:
     names: array[int] = field(default_factory=lambda: array("i"))
     printed: array[int] = field(default_factory=lambda: array("Q"))
 
-    def was_printed(self, after_ns: int, until_ns: int) -> bool:
-        return bisect_right(self.printed, after_ns) < bisect_right(self.printed, until_ns)
+    def count_printed(self, after_ns: int, until_ns: int) -> int:
+        return max(0, bisect_right(self.printed, until_ns) - bisect_right(self.printed, after_ns))
 
 
 class History:

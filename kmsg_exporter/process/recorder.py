@@ -168,9 +168,9 @@ class FlightRecorder:
                     lines.append(text(layout["msg"].text(record)))
         return lines
 
-    def printed(self, after_ns: int, until_ns: int) -> bool:
-        """Whether a record was printed in (after_ns, until_ns] of CLOCK_BOOTTIME, as far as this kernel tells."""
-        return any(page.was_printed(after_ns, until_ns) for page in self._history.since(after_ns))
+    def printed(self, after_ns: int, until_ns: int) -> int:
+        """How many records were printed in (after_ns, until_ns] of CLOCK_BOOTTIME, as far as this kernel tells."""
+        return sum(page.count_printed(after_ns, until_ns) for page in self._history.since(after_ns))
 
     def _read_life(self, tid: int, time_ns: int) -> Life:
         fork: Fork | None = None

@@ -206,8 +206,9 @@ def test_kernel_tells_whether_something_was_printed(past: Past) -> None:
     past.printed(200, b"line")
     past.exec(300, 42, b"/bin/x")
     past.recorder.refresh()
-    assert past.recorder.printed(100, 200)
-    assert not past.recorder.printed(200, 400)
+    past.printed(250, b"another", cpu=1)
+    past.recorder.refresh()
+    assert [past.recorder.printed(*span) for span in ((100, 200), (200, 400), (100, 400), (250, 400))] == [1, 1, 2, 0]
 
 
 def test_kernel_that_does_not_say_who_is_renamed_is_read(make_fake: Callable[[Kernel], FakeTracefs]) -> None:
