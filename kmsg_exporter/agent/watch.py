@@ -169,6 +169,7 @@ class Watch:
             self._show(look.state)
         self._tally.others(calls)
         if full:
+            self._tally.counted(self._backend.counted())
             if self._scan.due():
                 self._scan.step(_SCAN_SECONDS)
             if wanted != self._done or time.monotonic() >= self._next_observation:

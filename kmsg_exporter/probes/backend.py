@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
-from kmsg_exporter.model import Access, ProbeState
+from kmsg_exporter.model import Access, Counted, ProbeState
 from kmsg_exporter.probes.decoders import Decoder
 from kmsg_exporter.probes.pairing import Pairing, Step
 from kmsg_exporter.tracefs.instance import Instance
@@ -32,6 +32,9 @@ class Backend(Protocol):
 
     def drain(self, *, bulk: bool) -> list[Access]:
         """The calls recorded since the last time, by time; with `bulk` also those that are only counted."""
+
+    def counted(self) -> list[Counted]:
+        """What the kernel counted by itself since the last time, and clears whose records were lost, where it can."""
 
     def clear_pending(self) -> bool:
         """Whether a clear has begun and not yet returned."""
@@ -57,7 +60,10 @@ def _boot_ns() -> int:
 
 
 class RecordReader:
-    """Reads instances' pages into calls. `decoders` maps a record's type to what makes a step of it."""
+    """Reads instances' pages into calls. `decoders` maps a record's type to what makes a step of it.
+
+    `note` is shown every step of what wakes us; `drained` counts them.
+    """
 
     def __init__(self, urgent: Instance, bulk: Instance, *, boot_ns: Callable[[], int] = _boot_ns) -> None:
         self._urgent = urgent
@@ -65,6 +71,8 @@ class RecordReader:
         self._boot_ns = boot_ns
         self.decoders: dict[int, Decoder] = {}
         self.seen: dict[int, int] = {}
+        self.note: Callable[[Sequence[Step]], None] = lambda _: None
+        self.drained = 0
         self._pairing = Pairing()
         self._undecodable = 0
         self._dropped = 0
@@ -81,6 +89,8 @@ class RecordReader:
             # what is newer may follow on something that lies on a CPU that was read before: read all of them again
             if all(step.time_ns <= begun_ns for step in steps):
                 break
+        self.note(steps)
+        self.drained += len(steps)
         done = self._pairing.feed(sorted(steps, key=_by_time))
         if bulk:
             done += self._pairing.feed(sorted(self._steps(self._bulk), key=_by_time))
@@ -91,9 +101,15 @@ class RecordReader:
         return self._pairing.clear_pending()
 
     def lost_events(self) -> int:
+        """Trace records that the kernel dropped, pages and records that could not be read, and halves of such calls."""
         with suppress(FeatureUnavailable, TracefsRejected):  # torn away: what was known stays true
             self._dropped = self._urgent.stats().lost + self._bulk.stats().lost
-        return self._dropped + self._undecodable
+        # without a loss, a half is a call that had begun before it was traced
+        return self._dropped + self._undecodable + (self._pairing.halves if self._dropped else 0)
+
+    def dropped_urgent(self) -> int:
+        """How many records of what wakes us found no room. Raises FeatureUnavailable, TracefsRejected."""
+        return self._urgent.stats().lost
 
     def _steps(self, instance: Instance) -> list[Step]:
         steps: list[Step] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from kmsg_exporter.errors import FeatureUnavailable
-from kmsg_exporter.model import Access, Interface, Operation, ProbeState
+from kmsg_exporter.model import Access, Counted, Interface, Operation, ProbeState
 from kmsg_exporter.probes.backend import RecordReader
 from kmsg_exporter.probes.decoders import Decoder
 from kmsg_exporter.probes.pairing import Step
@@ -86,6 +86,9 @@ class FunctionBackend:
 
     def drain(self, *, bulk: bool) -> list[Access]:
         return self._reader.drain(bulk=bulk)
+
+    def counted(self) -> list[Counted]:
+        return []
 
     def clear_pending(self) -> bool:
         return False

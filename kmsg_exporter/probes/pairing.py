@@ -37,10 +37,11 @@ class Step:
 
 
 class Pairing:
-    """Calls that have begun and not yet returned."""
+    """Calls that have begun and not yet returned. `halves` counts records whose other half never came."""
 
     def __init__(self) -> None:
         self._pending: dict[tuple[int, str], Step] = {}
+        self.halves = 0
 
     def feed(self, steps: Iterable[Step]) -> list[Access]:
         """The calls that `steps`, in order of time, finish. A return without an entry is given up: it was lost."""
@@ -53,6 +54,8 @@ class Pairing:
                 self._begin(key, step)
             elif (begun := self._pending.pop(key, None)) is not None:
                 done.append(begun.access(step.result))
+            else:
+                self.halves += 1
         return done
 
     def clear_pending(self) -> bool:
@@ -66,10 +69,13 @@ class Pairing:
             for key, step in self._pending.items()
             if step.action in CLEARS and now_ns - step.time_ns > _CLEAR_TAKES_NS
         ]
+        self.halves += len(late)
         return [self._pending.pop(key).access(None) for key in late]
 
     def _begin(self, key: tuple[int, str], step: Step) -> None:
-        self._pending.pop(key, None)  # that one's return was lost
+        if self._pending.pop(key, None) is not None:  # that one's return was lost
+            self.halves += 1
         if len(self._pending) >= _MAX_PENDING:
+            self.halves += 1
             del self._pending[next(iter(self._pending))]
         self._pending[key] = step

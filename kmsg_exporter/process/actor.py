@@ -55,6 +55,7 @@ class Resolver:
         self._command_args = command_args
         self._monotonic = monotonic
         self._cache: dict[tuple[int, bytes | None], tuple[float, str, str]] = {}
+        self._lasting: dict[tuple[int, bytes], procfs.Living] = {}
         self._seen: dict[int, procfs.Living | None] = {}
         self.attributions: Counter[str] = Counter()
 
@@ -89,6 +90,43 @@ class Resolver:
             self._cache.clear()
         self._cache[key] = (now + _CACHE_SECONDS, *named)
         return named
+
+    def name_between(self, tid: int, since_ns: int, until_ns: int, comm: bytes) -> tuple[str, str]:
+        """(comm, exe) for calls that were counted, not recorded; the exe is "" if there were two under this name."""
+        self._seen.clear()
+        shown = procfs.text(comm)
+        living = self._living(tid, until_ns)
+        if living is not None and living == self._lasting.get((tid, comm)):
+            self.attributions["cache"] += 1
+            return shown, living.exe
+        images = [image for image in self._images(tid, since_ns, until_ns) if image.comm == shown and image.exe]
+        if len({image.exe for image in images}) != 1:
+            self.attributions["none"] += 1
+            return shown, ""
+        if living is not None and living.comm == shown and living.exe == images[0].exe:
+            if len(self._lasting) >= _CACHE_ENTRIES:
+                self._lasting.clear()
+            self._lasting[tid, comm] = living
+        self.attributions[images[0].source] += 1
+        return shown, images[0].exe
+
+    def actor_between(self, tid: int, since_ns: int, until_ns: int) -> Actor | None:
+        """Who made calls that were counted, not recorded; None if it was not one comm and exe all the time."""
+        self._seen.clear()
+        images = [image for image in self._images(tid, since_ns, until_ns) if image.exe]
+        if len({(image.comm, image.exe) for image in images}) != 1:
+            return None
+        changes = self._changes(tid, since_ns, until_ns)
+        return self.actor(tid, changes[-1] if changes else until_ns, None)
+
+    def _images(self, tid: int, since_ns: int, until_ns: int) -> list[Image]:
+        """All that a thread ran in a stretch of time."""
+        self.refresh()
+        moments = (since_ns, *self._changes(tid, since_ns, until_ns), until_ns)
+        return [self._image(tid, when, self._living(tid, when)) for when in moments]
+
+    def _changes(self, tid: int, since_ns: int, until_ns: int) -> list[int]:
+        return [] if self._recorder is None else self._recorder.changes(tid, since_ns, until_ns)
 
     def actor(self, tid: int, time_ns: int, comm: bytes | None) -> Actor:
         """The whole story for a call that is told: who, and the chain above it."""

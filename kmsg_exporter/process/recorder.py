@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
@@ -135,6 +136,16 @@ class FlightRecorder:
             self._lives[tid, time_ns] = life
         return life
 
+    def changes(self, tid: int, after_ns: int, until_ns: int) -> list[int]:
+        """When, in (after_ns, until_ns] of CLOCK_BOOTTIME, a thread was born, ran execve or took another name."""
+        try:
+            found = [one for one in self._records_of(tid) if one[1] != CGROUP]
+        except DecodeError:
+            return []
+        # execve renames first: that is no change of its own
+        own = [one for one, after in zip_longest(found, found[1:]) if not _is_of_exec(one[1], after)]
+        return [when for when, *_ in own if after_ns < when <= until_ns]
+
     def console(self, after_ns: int, until_ns: int) -> list[str]:
         """The text of records printed in (after_ns, until_ns] of CLOCK_BOOTTIME, oldest first, without their level."""
         found = self._records_by({CONSOLE}, after_ns)
@@ -259,3 +270,7 @@ class FlightRecorder:
         with suppress(DecodeError):
             return max((time_ns for time_ns, _ in self._instance.decode(page.raw).records), default=page.time_ns)
         return page.time_ns
+
+
+def _is_of_exec(event: str, after: tuple[int, str, EventFormat, bytes] | None) -> bool:
+    return event == RENAME and after is not None and after[1] == EXEC
