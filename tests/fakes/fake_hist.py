@@ -24,6 +24,8 @@ class FakeHist:
             raise OSError(errno.EINVAL, "Couldn't find field")
         self.vals = ["hitcount", *vals]
         self.size = int(match["size"] or 2048)
+        if self.size < 128:
+            raise OSError(errno.EINVAL, "")
         condition = match["filter"] or ""
         try:
             self._counts = parse_filter(condition, fields) if condition else lambda _: True

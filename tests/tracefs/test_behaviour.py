@@ -338,7 +338,7 @@ def test_switched_off_instance_refuses_marks(tracefs: Tracefs) -> None:
 def test_histograms_that_count_in_turn_are_shown_as_they_were_written(tracefs: Tracefs) -> None:
     with instance_of(tracefs) as instance:
         event = counted_reads(instance)
-        pair = HistPair(instance, event, Hist(("common_pid", "comm"), ("ret",), 64, "common_pid != 1 && ret > 0"))
+        pair = HistPair(instance, event, Hist(("common_pid", "comm"), ("ret",), 128, "common_pid != 1 && ret > 0"))
         pair.attach()
         assert pair.attached()
         assert not instance.is_enabled(event)
@@ -360,7 +360,7 @@ def test_histograms_that_count_in_turn_are_shown_as_they_were_written(tracefs: T
 @with_hist
 def test_probe_that_a_trigger_counts_cannot_be_removed_before_its_instance(tracefs: Tracefs) -> None:
     with instance_of(tracefs) as instance:
-        HistPair(instance, counted_reads(instance), Hist(("common_pid",), (), 64, "ret > 0")).attach()
+        HistPair(instance, counted_reads(instance), Hist(("common_pid",), (), 128, "ret > 0")).attach()
         with pytest.raises(TracefsRejected) as refusal:
             dynevent.undefine(tracefs, GROUP)
         assert refusal.value.errno == errno.EBUSY
@@ -369,10 +369,10 @@ def test_probe_that_a_trigger_counts_cannot_be_removed_before_its_instance(trace
 
 
 @with_hist
-@pytest.mark.parametrize("key", ["nosuch", "comm.nosuch"])
-def test_refused_histogram_is_told(tracefs: Tracefs, key: str) -> None:
+@pytest.mark.parametrize(("key", "size"), [("nosuch", 128), ("common_pid", 64)])
+def test_refused_histogram_is_told(tracefs: Tracefs, key: str, size: int) -> None:
     with instance_of(tracefs) as instance:
-        pair = HistPair(instance, counted_reads(instance), Hist((key,), (), 64, "ret > 0"))
+        pair = HistPair(instance, counted_reads(instance), Hist((key,), (), size, "ret > 0"))
         with pytest.raises(TracefsRejected, match="Invalid argument"):
             pair.attach()
         assert not pair.attached()

@@ -17,7 +17,7 @@ from kmsg_exporter.tracefs.hist_pair import TICKS, TURN, HistPair
 from kmsg_exporter.tracefs.instance import Instance
 
 READ = Kretprobe("kmsg_exporter", "ke_devkmsg_read", "devkmsg_read", ("ret=$retval:s64", "comm=$comm", TICKS))
-HIST = Hist(("common_pid", "comm"), ("ret",), 8, "ret > 0")
+HIST = Hist(("common_pid", "comm"), ("ret",), 128, "ret > 0")
 
 
 class Reads:
@@ -84,15 +84,15 @@ def test_attaching_again_begins_from_nothing(reads: Reads) -> None:
 
 
 def test_full_map_counts_what_it_dropped(reads: Reads) -> None:
-    for tid in range(20):
+    for tid in range(200):
         reads.read(tid)
-    assert len(reads.pair.read()) == 8
-    assert reads.pair.dropped == 12
+    assert len(reads.pair.read()) == 128
+    assert reads.pair.dropped == 72
     assert reads.pair.is_filling()
 
 
 def test_only_the_map_that_rests_is_emptied(reads: Reads) -> None:
-    for tid in range(5):
+    for tid in range(70):
         reads.read(tid)
     reads.pair.read()
     assert reads.pair.empty_resting(TURN // 2) == {}
@@ -108,7 +108,7 @@ def test_only_the_map_that_rests_is_emptied(reads: Reads) -> None:
 
 
 def test_map_whose_rest_ends_soon_is_not_emptied(reads: Reads) -> None:
-    for tid in range(5):
+    for tid in range(70):
         reads.read(tid)
     reads.pair.read()
     assert reads.pair.empty_resting(2 * TURN - 1) == {}
@@ -118,6 +118,7 @@ def test_map_whose_rest_ends_soon_is_not_emptied(reads: Reads) -> None:
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("call"), st.integers(1, 12)),
+        st.tuples(st.just("burst"), st.integers(50, 150)),
         st.tuples(st.just("ticks"), st.integers(1, TURN)),
         st.tuples(st.sampled_from(["read", "empty"]), st.just(0)),
     ),
@@ -126,7 +127,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_whatever_happens_each_call_is_told_once_or_counted_as_dropped(steps: list[tuple[str, int]]) -> None:
     reads = Reads()
     try:
@@ -137,6 +138,10 @@ def test_whatever_happens_each_call_is_told_once_or_counted_as_dropped(steps: li
             if what == "call":
                 made[str(value).encode()] += 1
                 reads.read(value)
+            elif what == "burst":
+                for tid in range(100, 100 + value):
+                    made[str(tid).encode()] += 1
+                    reads.read(tid)
             elif what == "ticks":
                 reads.fake.ticks += value
             elif what == "read":
