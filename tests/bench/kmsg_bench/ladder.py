@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,21 +12,28 @@ from typing import Final
 from kmsg_bench.cost import Effort
 from kmsg_bench.figures import Spread
 from kmsg_bench.programs import Caller
-from kmsg_exporter.tracefs import dynevent
-from kmsg_exporter.tracefs.dynevent import Kprobe, Kretprobe
+from kmsg_exporter.errors import FeatureUnavailable, TracefsRejected
 from kmsg_exporter.tracefs.files import Tracefs
 from kmsg_exporter.tracefs.instance import Instance
 
 _INSTANCE: Final = "kmsg_bench"
 _GROUP: Final = "kmsg_bench"
+_DYNAMIC_EVENTS: Final = "dynamic_events"
 _OWN: Final = "common_pid != 1"  # as the agent leaves its own calls out
 _COUNT: Final = "hist:keys=common_pid:size=4096"
 _ENTER, _EXIT = "syscalls/sys_enter_syslog", "syscalls/sys_exit_syslog"
-_PROBES: Final = (
-    Kprobe(_GROUP, "kb_enter", "__x64_sys_syslog", ("action=+112(%di):s32", "len=+96(%di):s32", "comm=$comm")),
-    Kretprobe(_GROUP, "kb_exit", "__x64_sys_syslog", ("ret=$retval:s64",)),
-)
-_P_ENTER, _P_EXIT = f"{_GROUP}/kb_enter", f"{_GROUP}/kb_exit"
+_SYSLOG: Final = "__x64_sys_syslog"
+_ARGUMENTS: Final = "action=+112(%di):s32 len=+96(%di):s32 comm=$comm"
+_LATE_ARGUMENTS: Final = "action=+112($arg1):s32 len=+96($arg1):s32 comm=$comm ret=$retval:s64"
+_PROBES: Final = {
+    "enter": f"p:{{event}} {_SYSLOG} {_ARGUMENTS}",
+    "exit": f"r256:{{event}} {_SYSLOG} ret=$retval:s64",
+    "whole": f"r256:{{event}} {_SYSLOG} {_LATE_ARGUMENTS}",  # since 6.9 (25f00e40ce79)
+    "f_enter": f"f:{{event}} {_SYSLOG} {_ARGUMENTS.replace('%di', '$arg1')}",
+    "f_exit": f"f256:{{event}} {_SYSLOG}%return ret=$retval:s64",
+    "f_whole": f"f256:{{event}} {_SYSLOG}%return {_LATE_ARGUMENTS}",
+}
+_P_ENTER, _P_EXIT = f"{_GROUP}/enter", f"{_GROUP}/exit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +68,31 @@ KPROBE: Final = (
     Rung("with the filters and the clock local", ((_P_ENTER, _OWN), (_P_EXIT, _OWN)), clock="local"),
     Rung("entry and return dropped by a filter", ((_P_ENTER, "action < 0"), (_P_EXIT, "ret < 0"))),
     Rung("return counted by a hist trigger, entry recorded", ((_P_EXIT, ""), (_P_ENTER, "")), trigger=_COUNT),
+    Rung("one return probe with the arguments too", ((f"{_GROUP}/whole", _OWN),)),
+    Rung("entry and return as fprobes", ((f"{_GROUP}/f_enter", _OWN), (f"{_GROUP}/f_exit", _OWN))),
+    Rung("one fprobe on the return with the arguments too", ((f"{_GROUP}/f_whole", _OWN),)),
 )
 
 
 def measure(tracefs: Tracefs, programs: Path, effort: Effort, rungs: Sequence[Rung]) -> dict[str, Spread]:
-    """Nanoseconds a call on each rung, in interleaved rounds. Nobody reads what is recorded: the oldest goes."""
-    found: dict[str, list[float]] = {rung.name: [] for rung in rungs}
+    """Nanoseconds a call on each rung that this kernel can have, in interleaved rounds.
+
+    Nobody reads what is recorded: the oldest goes.
+    """
+    found: dict[str, list[float]] = {}
     with ExitStack() as stack:
-        if any(event.startswith(_GROUP) for rung in rungs for event, _ in rung.events):
-            stack.callback(dynevent.undefine, tracefs, _GROUP)
-            for probe in _PROBES:
-                dynevent.define(tracefs, probe)
+        for name, definition in _PROBES.items():
+            with suppress(FeatureUnavailable, TracefsRejected):
+                tracefs.write(_DYNAMIC_EVENTS, definition.format(event=f"{_GROUP}/{name}"))
+                stack.callback(tracefs.write, _DYNAMIC_EVENTS, f"-:{_GROUP}/{name}")
         instance = stack.enter_context(Instance(tracefs, _INSTANCE, buffer_size_kb=256, overwrite=True))
         caller = stack.enter_context(Caller(programs))
+        there = [rung for rung in rungs if all(tracefs.exists(f"events/{event}") for event, _ in rung.events)]
         for _ in range(effort.rounds):
-            for rung in rungs:
+            for rung in there:
                 with _standing_on(rung, instance):
                     timed = caller.time_ns("syslog", bursts=effort.bursts, calls=effort.calls, pause_seconds=0.0)
-                found[rung.name].append(statistics.median(timed))
+                found.setdefault(rung.name, []).append(statistics.median(timed))
     return {name: Spread.of(rounds) for name, rounds in found.items()}
 
 
