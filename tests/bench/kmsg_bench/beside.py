@@ -29,7 +29,7 @@ class Beside:
         ours, peer = self.lineup.ours, self.lineup.peer
         costs = self.found.costs
         yield Goal(
-            f"{self.where}: syslog(2) with {ours}, of that with {peer}",
+            f"{self.where}: syslog(2), {ours} / {peer}",
             costs[ours].traced_beside(costs[peer]),
             _OF_BPFTRACE,
             instead=self._parts(),
@@ -37,7 +37,7 @@ class Beside:
         for name in _UNTAXED:
             if name in costs:
                 yield Goal(
-                    f"{self.where}: getppid with {name}, of that without tracing",
+                    f"{self.where}: getppid, {name} / none",
                     costs[name].unrelated_ratio.median,
                     noise(costs),
                     instead="nothing of ours is on its way: see how far the rounds lie apart",
@@ -61,7 +61,7 @@ class Beside:
 
     def _costs(self) -> list[str]:
         head = (
-            *("tracing", "syslog(SIZE_BUFFER), ratio", f"of {self.lineup.peer}", "getppid, ratio"),
+            *("tracing", "syslog(SIZE_BUFFER), ratio", f"to {self.lineup.peer}", "getppid, ratio"),
             *("syslog, ns", "getppid, ns", "tracer's CPU a traced call, us", "tracer's RSS, MiB", "events lost"),
         )
         peer = self.found.costs[self.lineup.peer]

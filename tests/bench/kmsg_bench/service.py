@@ -13,14 +13,15 @@ from kmsg_bench.http import KeepAlive
 
 _READY_SECONDS = 20.0
 _POLL_SECONDS = 0.001
+_PROFILED = Path(__file__).parent / "profiled.py"
 
 
 class Service(Child):
     """`kmsg-exporter COMMAND` that answers on `port`."""
 
     def __init__(self, command: list[str | Path], log: Path, *, port: int, profile: Path | None = None) -> None:
-        profiler: tuple[str | Path, ...] = ("-m", "cProfile", "-o", profile) if profile else ()
-        super().__init__([sys.executable, *profiler, "-m", "kmsg_exporter", *command], log)
+        program = (_PROFILED, profile) if profile else ("-m", "kmsg_exporter")
+        super().__init__([sys.executable, *program, *command], log)
         self.port = port
         self.ready_seconds = 0.0
 

@@ -15,15 +15,15 @@ from kmsg_bench.service import Service, agent
 
 NONE: Final = "none"
 AGAIN: Final = "none, once more"
-TRACEPOINT: Final = "agent, tracepoint"
-COMPAT: Final = "agent, tracepoint, --trace.compat-syscalls"
-KPROBE: Final = "agent, kprobe"
-FUNCTION: Final = "agent, function"
-BPF_ENTER: Final = "bpftrace, tracepoint, entry"
-BPF_ENTER_EXIT: Final = "bpftrace, tracepoints, entry and return"
-BPF_KPROBE: Final = "bpftrace, kprobe and kretprobe"
-BPF_KPROBE_READS: Final = "bpftrace, kprobe and kretprobe, and reads"
-AUDIT: Final = "auditd, auditctl -S syslog"
+TRACEPOINT: Final = "agent (tracepoint)"
+COMPAT: Final = "agent (tracepoint, --trace.compat-syscalls)"
+KPROBE: Final = "agent (kprobe)"
+FUNCTION: Final = "agent (function)"
+BPF_ENTER: Final = "bpftrace (tracepoint, entry only)"
+BPF_ENTER_EXIT: Final = "bpftrace (tracepoints)"
+BPF_KPROBE: Final = "bpftrace (kprobe, kretprobe)"
+BPF_KPROBE_READS: Final = "bpftrace (kprobe, kretprobes)"
+AUDIT: Final = "auditd (-S syslog)"
 
 Tracer = Service | Bpftrace | Auditd
 
