@@ -13,8 +13,7 @@ from kmsg_bench.service import until
 _READY_SECONDS = 60.0  # what it takes to compile a program in an emulated guest
 # an interval is the last to be attached, and its first tick comes later still
 _EACH_SECOND: Final = 'interval:ms:100 { printf("tick\\n"); } interval:s:1 { print(@calls); }'
-ENTER: Final = f"tracepoint:syscalls:sys_enter_syslog {{ @calls[comm, args->type] = count(); }} {_EACH_SECOND}"
-ENTER_EXIT: Final = (
+TRACEPOINT: Final = (
     "tracepoint:syscalls:sys_enter_syslog { @action[tid] = args->type; } "
     "tracepoint:syscalls:sys_exit_syslog /@action[tid]/ "
     "{ @calls[comm, @action[tid], args->ret] = count(); delete(@action[tid]); } "
@@ -25,12 +24,12 @@ KPROBE: Final = (
     "kprobe:__x64_sys_syslog { @action[tid] = *(uint64*)(arg0 + 112); } "
     "kretprobe:__x64_sys_syslog /@action[tid]/ "
     "{ @calls[comm, @action[tid], retval] = count(); delete(@action[tid]); } "
+    f"{_EACH_SECOND}"
 )
-READS: Final = (
+KPROBE_READS: Final = (
     "kretprobe:devkmsg_read /(int64)retval > 0/ { @calls[comm, 2, 0] = count(); @bytes[comm] = sum(retval); } "
+    f"{KPROBE}"
 )
-KPROBE_CALLS: Final = KPROBE + _EACH_SECOND
-KPROBE_ALL: Final = KPROBE + READS + _EACH_SECOND
 
 
 class Bpftrace(Child):

@@ -34,9 +34,9 @@ class Lineup:
 
 NATIVE: Final = Lineup(
     tracers.TRACEPOINT,
-    tracers.BPF_ENTER_EXIT,
-    (tracers.AUDIT, tracers.BPF_ENTER, tracers.COMPAT),
-    tracers.BPF_ENTER_EXIT,
+    tracers.BPF_TRACEPOINT,
+    (tracers.AUDIT, tracers.COMPAT),
+    tracers.BPF_TRACEPOINT,
     ladder.TRACEPOINT,
 )
 IN_GUEST: Final = Lineup(

@@ -30,7 +30,7 @@ class Effort:
     """
 
     rounds: int
-    bursts: int = 50
+    bursts: int = 30
     calls: int = 1000
     pause_seconds: float = 0.03
     unrelated_bursts: int = 20

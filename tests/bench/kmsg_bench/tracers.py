@@ -19,8 +19,7 @@ TRACEPOINT: Final = "agent (tracepoint)"
 COMPAT: Final = "agent (tracepoint, --trace.compat-syscalls)"
 KPROBE: Final = "agent (kprobe)"
 FUNCTION: Final = "agent (function)"
-BPF_ENTER: Final = "bpftrace (tracepoint, entry only)"
-BPF_ENTER_EXIT: Final = "bpftrace (tracepoints)"
+BPF_TRACEPOINT: Final = "bpftrace (tracepoints)"
 BPF_KPROBE: Final = "bpftrace (kprobe, kretprobe)"
 BPF_KPROBE_READS: Final = "bpftrace (kprobe, kretprobes)"
 AUDIT: Final = "auditd (-S syslog)"
@@ -34,10 +33,9 @@ _AGENT: Final = {
     FUNCTION: ("function",),
 }
 _BPFTRACE: Final = {
-    BPF_ENTER: bpftrace.ENTER,
-    BPF_ENTER_EXIT: bpftrace.ENTER_EXIT,
-    BPF_KPROBE: bpftrace.KPROBE_CALLS,
-    BPF_KPROBE_READS: bpftrace.KPROBE_ALL,
+    BPF_TRACEPOINT: bpftrace.TRACEPOINT,
+    BPF_KPROBE: bpftrace.KPROBE,
+    BPF_KPROBE_READS: bpftrace.KPROBE_READS,
 }
 
 
