@@ -13,7 +13,7 @@ from kmsg_bench.http import KeepAlive
 
 _READY_SECONDS = 20.0
 _POLL_SECONDS = 0.001
-_PROFILED = Path(__file__).parent / "profiled.py"
+_PROFILED = Path(__file__).parents[1] / "profiled.py"
 
 
 class Service(Child):
