@@ -72,7 +72,7 @@ def _measure(options: argparse.Namespace) -> Results:
             say(f"a guest with Debian's {kernel} boots")
             results = _made(directory / f"guest-{kernel}")
             found = guest.compare(kernel, results, directory, default_peers(), load_seconds=options.guest_load_seconds)
-            beside.append(Beside(f"Debian's {kernel}, emulated", IN_GUEST, found))
+            beside.append(Beside(f"on {kernel}, emulated", IN_GUEST, found))
     return Results(facts, tuple(beside), latencies, at_rest, starts)
 
 
@@ -84,7 +84,7 @@ def _native(directory: Path, programs: Path, push_to: int, options: argparse.Nam
         lineup = lineup.without(tracers.AUDIT)
     tracefs = open_tracefs(options.path_tracefs, proc=options.path_procfs)
     found = compare(lineup, site, programs, tracefs, Effort(options.rounds), load_seconds=options.load_seconds)
-    return Beside(f"Linux {found.kernel}", lineup, found)
+    return Beside("natively", lineup, found)
 
 
 def _options() -> argparse.Namespace:

@@ -29,7 +29,7 @@ class Beside:
         ours, peer = self.lineup.ours, self.lineup.peer
         costs = self.found.costs
         yield Goal(
-            f"{self.where}: syslog(2), {ours} / {peer}",
+            f"syslog(2) {self.where}, {ours} / {peer}",
             costs[ours].traced_beside(costs[peer]),
             _OF_BPFTRACE,
             instead=self._parts(),
@@ -37,7 +37,7 @@ class Beside:
         for name in _UNTAXED:
             if name in costs:
                 yield Goal(
-                    f"{self.where}: getppid, {name} / none",
+                    f"getppid {self.where}, {name} / none",
                     costs[name].unrelated_ratio.median,
                     noise(costs),
                     instead="nothing of ours is on its way: see how far the rounds lie apart",
@@ -45,19 +45,21 @@ class Beside:
         for kind, by_tracer in self.found.loads.items():
             mine, others = by_tracer[ours], by_tracer[self.lineup.loaded_peer]
             yield Goal(
-                f"{self.where}: {kind}, CPU of {ours}, of one core",
+                f"CPU under the {kind} {self.where}, {ours}",
                 mine.cpu_seconds / mine.seconds,
                 others.cpu_seconds / others.seconds,
                 "{:.1%}",
                 instead=self.found.profiles.get(kind, ""),
             )
-            yield Goal(f"{self.where}: {kind}, largest RSS of {ours}", mine.peak_mib, others.peak_mib, "{:.0f} MiB")
+            yield Goal(
+                f"largest RSS under the {kind} {self.where}, {ours}", mine.peak_mib, others.peak_mib, "{:.0f} MiB"
+            )
 
     def sections(self) -> Iterator[list[str]]:
         """The tables, each with its heading."""
-        yield [f"### What a call costs: {self.where}", "", *self._costs()]
-        yield [f"### What of it which part costs: {self.where}", "", *self._rungs()]
-        yield [f"### What a load costs the daemon: {self.where}", "", *self._loads()]
+        yield [f"### What a call costs {self.where}", "", *self._costs()]
+        yield [f"### Which part of it costs what {self.where}", "", *self._rungs()]
+        yield [f"### What a load costs the daemon {self.where}", "", *self._loads()]
 
     def _costs(self) -> list[str]:
         head = (
@@ -65,7 +67,8 @@ class Beside:
             *("syslog, ns", "getppid, ns", "tracer's CPU a traced call, us", "tracer's RSS, MiB", "events lost"),
         )
         peer = self.found.costs[self.lineup.peer]
-        return table(head, (_cost_row(name, cost, peer) for name, cost in self.found.costs.items()))
+        rows = (_cost_row(name, cost, peer) for name, cost in self.found.costs.items())
+        return [*table(head, rows), "", f"The kernel is {self.found.kernel}."]
 
     def _rungs(self) -> list[str]:
         rungs = self.found.rungs
