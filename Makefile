@@ -28,8 +28,10 @@ test: lint unit chart grafana native guests ## everything within 25 minutes on t
 # what is heavier too: Helm 4, the image under runc, systemd as pid 1, the package, Prometheus with Alertmanager, a cluster
 test-all: test ha demo charts image systemd package notify test-cluster bench ## everything there is
 
-bench: $(VENV)/dev.stamp ## the benchmark's table, as ratios taken in one run
+bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
+	@tests/guest/setup.sh 6.12
+	@tests/bench/peers.sh
 	@$(BIN)/python tests/bench/run.py --write
 
 lint: $(VENV)/dev.stamp
