@@ -64,7 +64,7 @@ def herd(processes: int) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="kmsg-bench-") as directory:
         program = Path(directory) / "herd"
         subprocess.run(["gcc", "-O2", "-Wall", "-static", "-o", program, _HERE / "programs" / "herd.c"], check=True)
-        command = [program, str(processes), str(_FILES)]
+        command = [str(program), str(processes), str(_FILES)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shepherd:
             if shepherd.stdout is None or shepherd.stdout.readline() != b"ready\n":
                 sys.exit(f"scan.py: {processes} processes could not be made")
