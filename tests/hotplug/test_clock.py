@@ -1,0 +1,100 @@
+"""The wall clock steps by a year, forward and back: order is by sequence, and nothing waits for the clock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cleaners import Cleaners
+from support import Agent, environment, eventually, free_port, running
+
+YEAR = "31536000 seconds"
+AHEAD, BACK = f"+ {YEAR}", f"- {YEAR}"
+MINUTE = 60.0  # it is a year that must not be missed
+
+
+@pytest.fixture(autouse=True)
+def _clock_is_put_right_again() -> Iterator[None]:
+    offset_ns = time.time_ns() - time.monotonic_ns()
+    yield
+    time.clock_settime_ns(time.CLOCK_REALTIME, time.monotonic_ns() + offset_ns)
+
+
+def step(by: str) -> None:
+    """Set the clock as an administrator does."""
+    subprocess.run(["date", "-s", f"now {by}"], check=True, stdout=subprocess.DEVNULL)
+
+
+def counters(agent: Agent) -> dict[str, float]:
+    """Every counter that the agent shows, by its line."""
+    names = [line.split()[2] for line in agent.get("/metrics")[1].splitlines() if line.endswith(" counter")]
+    return {f"{name}{labels}": value for name in names for labels, value in agent.samples(name)}
+
+
+def said_by(agent: Agent, sequence: int) -> dict[str, Any]:
+    """The event with this number, as soon as it is there."""
+    return eventually(lambda: next((one for one in agent.events() if one["kmsg.sequence"] == sequence), None))
+
+
+def refused_once_more(agent: Agent) -> None:
+    """As soon as another attempt to push has failed."""
+    before = agent.count("kmsg_exporter_push_failures_total", reason="refused")
+    eventually(lambda: agent.count("kmsg_exporter_push_failures_total", reason="refused") > before)
+
+
+@pytest.mark.parametrize("steps", [(AHEAD, BACK), (BACK, AHEAD)], ids=["ahead first", "back first"])
+def test_an_event_has_the_time_of_its_moment_and_its_place_in_the_order(
+    agent: Agent, tmp_path: Path, steps: tuple[str, ...]
+) -> None:
+    cleaners = Cleaners(agent, tmp_path)
+    told = int(agent.count("kmsg_emptied_total"))
+    for sequence, by in enumerate(("", *steps), start=told + 1):
+        before = counters(agent)
+        step(by)
+        begun = time.time()
+        cleaners.clear(f"clears-{sequence}", times=1)
+        event = said_by(agent, sequence)
+        assert event["kmsg.process.comm"] == f"clears-{sequence}"
+        assert event["time_unix_ns"] / 1e9 == pytest.approx(begun, abs=MINUTE)
+        assert agent.count("kmsg_last_emptied_timestamp_seconds") == pytest.approx(begun, abs=MINUTE)
+        after = counters(agent)
+        assert {name for name, value in before.items() if after[name] < value} == set()
+    cleaners.are_counted_once_and_named()
+    eventually(lambda: agent.value("kmsg_exporter_push_queue_events") == 0)
+    assert agent.count("kmsg_exporter_push_last_success_timestamp_seconds") == pytest.approx(time.time(), abs=MINUTE)
+    uids = [event["log.record.uid"] for event in agent.events()]
+    assert uids == sorted(uids)
+    assert sorted(stored["uid"] for stored in agent.collected()) == uids
+
+
+def test_what_waits_for_a_collector_that_is_away_is_sent_whatever_the_clock_does(tmp_path: Path) -> None:
+    port = free_port()
+    with running(tmp_path / "agent", "kprobe", f"--push.endpoint=http://127.0.0.1:{port}") as agent:
+        cleaners = Cleaners(agent, tmp_path)
+        for number, by in enumerate((AHEAD, BACK, BACK)):
+            cleaners.clear(f"waits-{number}", times=1)
+            refused_once_more(agent)
+            step(by)
+        cleaners.are_counted_once_and_named()
+        collector = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "kmsg_exporter", "collector"),
+                f"--collector.listen-address=127.0.0.1:{port}",
+                f"--collector.directory={tmp_path}/collected",
+            ],
+            env=environment(),
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            eventually(lambda: agent.value("kmsg_exporter_push_queue_events") == 0)
+            agent.collector_port = port
+            uids = [event["log.record.uid"] for event in agent.events()]
+            assert sorted(stored["uid"] for stored in agent.collected()) == uids
+        finally:
+            collector.terminate()
+            collector.wait(60)
