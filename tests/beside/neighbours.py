@@ -67,7 +67,7 @@ class TraceCmd(Neighbour):
 
     def command(self) -> list[str]:
         what = ["-p", "function", "-l", SYSLOG, "-e", NAME]
-        return ["trace-cmd", "record", "-o", f"{self.directory}/trace.dat", *what, "-B", NAME, *what]
+        return ["stdbuf", "-oL", "trace-cmd", "record", "-o", f"{self.directory}/trace.dat", *what, "-B", NAME, *what]
 
     def records(self) -> bool:
         return "Hit Ctrl^C to stop recording" in self.said()

@@ -10,8 +10,6 @@ from cleaners import Cleaners
 from neighbours import NAME, SYSLOG
 from support import INSTANCES, TRACEFS, eventually, kprobe_command, running
 
-pytestmark = pytest.mark.guest
-
 INSTANCE = TRACEFS / "instances" / NAME
 PROBE = f"p:{NAME}/log_call {SYSLOG}"
 FILES = (

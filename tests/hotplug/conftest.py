@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support import Agent, running
 
 
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[Agent]:
-    with running(tmp_path / "agent", "kprobe", "--collector.embedded") as one:
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+    with running(tmp_path_factory.mktemp("agent"), "kprobe", "--collector.embedded") as one:
         yield one

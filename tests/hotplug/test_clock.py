@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from cleaners import Cleaners
+from prometheus_client.parser import text_string_to_metric_families
 from support import Agent, environment, eventually, free_port, running
 
 YEAR = "31536000 seconds"
@@ -31,20 +32,15 @@ def step(by: str) -> None:
 
 
 def counters(agent: Agent) -> dict[str, float]:
-    """Every counter that the agent shows, by its line."""
-    names = [line.split()[2] for line in agent.get("/metrics")[1].splitlines() if line.endswith(" counter")]
-    return {f"{name}{labels}": value for name in names for labels, value in agent.samples(name)}
+    """Every counter that the agent shows."""
+    families = text_string_to_metric_families(agent.get("/metrics")[1])
+    counting = (sample for family in families if family.type == "counter" for sample in family.samples)
+    return {f"{sample.name}{sample.labels}": sample.value for sample in counting}
 
 
 def said_by(agent: Agent, sequence: int) -> dict[str, Any]:
     """The event with this number, as soon as it is there."""
     return eventually(lambda: next((one for one in agent.events() if one["kmsg.sequence"] == sequence), None))
-
-
-def refused_once_more(agent: Agent) -> None:
-    """As soon as another attempt to push has failed."""
-    before = agent.count("kmsg_exporter_push_failures_total", reason="refused")
-    eventually(lambda: agent.count("kmsg_exporter_push_failures_total", reason="refused") > before)
 
 
 @pytest.mark.parametrize("steps", [(AHEAD, BACK), (BACK, AHEAD)], ids=["ahead first", "back first"])
@@ -63,7 +59,8 @@ def test_an_event_has_the_time_of_its_moment_and_its_place_in_the_order(
         assert event["time_unix_ns"] / 1e9 == pytest.approx(begun, abs=MINUTE)
         assert agent.count("kmsg_last_emptied_timestamp_seconds") == pytest.approx(begun, abs=MINUTE)
         after = counters(agent)
-        assert {name for name, value in before.items() if after[name] < value} == set()
+        assert [name for name, value in before.items() if after[name] < value] == []
+        assert after["kmsg_emptied_total{}"] == before["kmsg_emptied_total{}"] + 1
     cleaners.are_counted_once_and_named()
     eventually(lambda: agent.value("kmsg_exporter_push_queue_events") == 0)
     assert agent.count("kmsg_exporter_push_last_success_timestamp_seconds") == pytest.approx(time.time(), abs=MINUTE)
@@ -76,10 +73,11 @@ def test_what_waits_for_a_collector_that_is_away_is_sent_whatever_the_clock_does
     port = free_port()
     with running(tmp_path / "agent", "kprobe", f"--push.endpoint=http://127.0.0.1:{port}") as agent:
         cleaners = Cleaners(agent, tmp_path)
-        for number, by in enumerate((AHEAD, BACK, BACK)):
-            cleaners.clear(f"waits-{number}", times=1)
-            refused_once_more(agent)
+        cleaners.clear("refused", times=1)
+        eventually(lambda: agent.count("kmsg_exporter_push_failures_total", reason="refused") >= 1)
+        for number, by in enumerate((AHEAD, BACK, BACK)):  # while the next attempt is waited for
             step(by)
+            cleaners.clear(f"waits-{number}", times=1)
         cleaners.are_counted_once_and_named()
         collector = subprocess.Popen(
             [
