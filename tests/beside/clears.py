@@ -11,8 +11,9 @@ from support import Agent, eventually
 TIMES = 10
 
 
-def cleared(directory: Path, when: str) -> None:
-    clear(directory / when, times=TIMES)
+def cleared(directory: Path, when: str) -> list[int]:
+    """By a program of this name; the processes that did, one for each clear."""
+    return clear(directory / when, times=TIMES)
 
 
 def sees(agent: Agent, backend: str, *expected: str, asked: int = 0) -> None:

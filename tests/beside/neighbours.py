@@ -7,16 +7,27 @@ import re
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from support import DEADLINE_SECONDS, eventually, klogctl, kprobe_command
 
 SYSLOG = "__x64_sys_syslog"
 NAME = "neighbour"  # of the instance and of the group of probes
-_CALL, _RETURN = f"{NAME}/log_call", f"{NAME}/log_return"
 _SIZE_BUFFER = 10
+
+
+@contextmanager
+def probe(kind: Literal["p", "r"], name: str) -> Iterator[None]:
+    """A probe of the neighbour's own on syslog(2), at the entry or at the return."""
+    kprobe_command(f"{kind}:{NAME}/{name} {SYSLOG}")
+    try:
+        yield
+    finally:
+        kprobe_command(f"-:{NAME}/{name}")
 
 
 class Neighbour:
@@ -73,25 +84,27 @@ class TraceCmd(Neighbour):
         return "Hit Ctrl^C to stop recording" in self.said()
 
     def __enter__(self) -> Self:
-        kprobe_command(f"p:{_CALL} {SYSLOG}")
-        kprobe_command(f"r:{_RETURN} {SYSLOG}")
-        return super().__enter__()
+        with ExitStack() as stack:
+            stack.enter_context(probe("p", "log_call"))
+            stack.enter_context(probe("r", "log_return"))
+            super().__enter__()
+            self._probes = stack.pop_all()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        super().__exit__(kind, exc, trace)
-        kprobe_command(f"-:{_CALL}")
-        kprobe_command(f"-:{_RETURN}")
+        with self._probes:
+            super().__exit__(kind, exc, trace)
 
-    def saw(self, *programs: str) -> dict[str, dict[str, int]]:
-        """How many records of each kind it has of each program; once it has ended."""
+    def saw(self, pids: Iterable[int]) -> dict[str, dict[int, int]]:
+        """How many records of each kind it has of each process, once it has ended. Their comm may be out of date."""
         report = subprocess.run(
             ["trace-cmd", "report", "-i", f"{self.directory}/trace.dat"], check=True, capture_output=True, text=True
         ).stdout
-        line = re.compile(rf"^ *({NAME}: )? *(\S+)-\d+ +\[\d+\] .*?: (function|log_call|log_return):", re.MULTILINE)
-        found = Counter((where + what, comm) for where, comm, what in line.findall(report))
-        return {kind: {program: found[kind, program] for program in programs} for kind in self.KINDS}
+        line = re.compile(rf"^ *({NAME}: )? *.+-(\d+) +\[\d+\] .*?: (function|log_call|log_return):", re.MULTILINE)
+        found = Counter((where + what, int(pid)) for where, pid, what in line.findall(report))
+        return {kind: {pid: found[kind, pid] for pid in pids} for kind in self.KINDS}
 
 
 class BpfTrace(Neighbour):

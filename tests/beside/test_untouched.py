@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from cleaners import Cleaners
-from neighbours import NAME, SYSLOG
-from support import INSTANCES, TRACEFS, eventually, kprobe_command, running
+from neighbours import NAME, SYSLOG, probe
+from support import INSTANCES, TRACEFS, eventually, running
 
 INSTANCE = TRACEFS / "instances" / NAME
-PROBE = f"p:{NAME}/log_call {SYSLOG}"
 FILES = (
     *("current_tracer", "tracing_on", "trace_clock", "set_event", "set_ftrace_filter", "set_ftrace_notrace"),
     *("set_ftrace_pid", "trace_options", "buffer_size_kb", "tracing_cpumask"),
@@ -33,25 +33,32 @@ def patched() -> list[str]:
     return sorted((TRACEFS / "enabled_functions").read_text().splitlines())
 
 
+@contextmanager
+def written(path: Path, text: str, *, back: str) -> Iterator[None]:
+    path.write_text(text)
+    try:
+        yield
+    finally:
+        path.write_text(back)
+
+
 @pytest.fixture(autouse=True)
 def _neighbour() -> Iterator[None]:
     """Somebody with settings of his own: a stopped top level with a filter, and an instance that records."""
-    INSTANCE.mkdir()
-    kprobe_command(PROBE)
-    (TRACEFS / "tracing_on").write_text("0")
-    (TRACEFS / "trace_clock").write_text("global")
-    (TRACEFS / "set_ftrace_filter").write_text("vfs_read")
-    (INSTANCE / "set_ftrace_filter").write_text(f"{SYSLOG}\n")
-    (INSTANCE / "current_tracer").write_text("function")
-    (INSTANCE / "events" / NAME / "enable").write_text("1")
-    yield
-    (INSTANCE / "events" / NAME / "enable").write_text("0")
-    (INSTANCE / "current_tracer").write_text("nop")
-    (TRACEFS / "set_ftrace_filter").write_text("")
-    (TRACEFS / "trace_clock").write_text("local")
-    (TRACEFS / "tracing_on").write_text("1")
-    kprobe_command(f"-:{NAME}/log_call")
-    INSTANCE.rmdir()
+    with ExitStack() as stack:
+        INSTANCE.mkdir()
+        stack.callback(INSTANCE.rmdir)
+        stack.enter_context(probe("p", "log_call"))
+        for path, text, back in (
+            (TRACEFS / "tracing_on", "0", "1"),
+            (TRACEFS / "trace_clock", "global", "local"),
+            (TRACEFS / "set_ftrace_filter", "vfs_read", ""),
+            (INSTANCE / "set_ftrace_filter", SYSLOG, ""),
+            (INSTANCE / "current_tracer", "function", "nop"),
+            (INSTANCE / "events" / NAME / "enable", "1", "0"),
+        ):
+            stack.enter_context(written(path, text, back=back))
+        yield
 
 
 def test_settings_probes_and_patched_functions_of_others_stay(tmp_path: Path, backend: str) -> None:
@@ -66,9 +73,8 @@ def test_settings_probes_and_patched_functions_of_others_stay(tmp_path: Path, ba
 def test_others_define_and_remove_probes_by_name_while_the_agent_is_there(tmp_path: Path, backend: str) -> None:
     with running(tmp_path / "agent", backend) as agent:
         before = settings()
-        kprobe_command(f"r:{NAME}/log_return {SYSLOG}")
-        assert f"r:{NAME}/log_return {SYSLOG}" in settings()["probes"]
-        kprobe_command(f"-:{NAME}/log_return")
+        with probe("r", "log_return"):
+            assert f":{NAME}/log_return {SYSLOG}" in settings()["probes"]
         assert settings() == before
         assert agent.is_ready()
 

@@ -19,14 +19,18 @@ NEVER = (
 DMESG = os.path.realpath(shutil.which("dmesg") or "dmesg")
 
 
-def clear(program: Path, *, times: int, cpu: int | None = None) -> None:
-    """Print a line and let `program` clear it, `times` over, on one CPU or wherever the scheduler likes."""
+def clear(program: Path, *, times: int, cpu: int | None = None) -> list[int]:
+    """Print a line and let `program` clear it, `times` over, on one CPU or anywhere; the processes that did."""
     if not program.exists():
         shutil.copy(DMESG, program)
     pin = [] if cpu is None else ["taskset", "-c", str(cpu)]
+    pids = []
     for _ in range(times):
         printk(f"for {program.name} to hide")
-        subprocess.run([*pin, program, "-C"], check=True)
+        with subprocess.Popen([*pin, program, "-C"]) as process:
+            pids.append(process.pid)
+        assert process.returncode == 0
+    return pids
 
 
 def told(agent: Agent) -> Counter[str]:
