@@ -49,6 +49,7 @@ def test_an_event_has_the_time_of_its_moment_and_its_place_in_the_order(
 ) -> None:
     cleaners = Cleaners(agent, tmp_path)
     told = int(agent.count("kmsg_emptied_total"))
+    boottime_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     for sequence, by in enumerate(("", *steps), start=told + 1):
         before = counters(agent)
         step(by)
@@ -58,6 +59,8 @@ def test_an_event_has_the_time_of_its_moment_and_its_place_in_the_order(
         assert event["kmsg.process.comm"] == f"clears-{sequence}"
         assert event["time_unix_ns"] / 1e9 == pytest.approx(begun, abs=MINUTE)
         assert agent.count("kmsg_last_emptied_timestamp_seconds") == pytest.approx(begun, abs=MINUTE)
+        assert boottime_ns < event["kmsg.boottime_nano"] < time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        boottime_ns = event["kmsg.boottime_nano"]
         after = counters(agent)
         assert [name for name, value in before.items() if after[name] < value] == []
         assert after["kmsg_emptied_total{}"] == before["kmsg_emptied_total{}"] + 1
