@@ -1,34 +1,18 @@
-"""The wall clock steps by a year, forward and back: order is by sequence, and nothing waits for the clock."""
+"""The wall clock steps by a year, forward and back: events tell what it said, and their order."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cleaners import Cleaners
+from clock import AHEAD, BACK, step
 from prometheus_client.parser import text_string_to_metric_families
-from support import Agent, environment, eventually, free_port, running
+from support import Agent, eventually
 
-YEAR = "31536000 seconds"
-AHEAD, BACK = f"+ {YEAR}", f"- {YEAR}"
 MINUTE = 60.0  # it is a year that must not be missed
-
-
-@pytest.fixture(autouse=True)
-def _clock_is_put_right_again() -> Iterator[None]:
-    offset_ns = time.time_ns() - time.monotonic_ns()
-    yield
-    time.clock_settime_ns(time.CLOCK_REALTIME, time.monotonic_ns() + offset_ns)
-
-
-def step(by: str) -> None:
-    """Set the clock as an administrator does."""
-    subprocess.run(["date", "-s", f"now {by}"], check=True, stdout=subprocess.DEVNULL)
 
 
 def counters(agent: Agent) -> dict[str, float]:
@@ -70,32 +54,3 @@ def test_an_event_has_the_time_of_its_moment_and_its_place_in_the_order(
     uids = [event["log.record.uid"] for event in agent.events()]
     assert uids == sorted(uids)
     assert sorted(stored["uid"] for stored in agent.collected()) == uids
-
-
-def test_what_waits_for_a_collector_that_is_away_is_sent_whatever_the_clock_does(tmp_path: Path) -> None:
-    port = free_port()
-    with running(tmp_path / "agent", "kprobe", f"--push.endpoint=http://127.0.0.1:{port}") as agent:
-        cleaners = Cleaners(agent, tmp_path)
-        cleaners.clear("refused", times=1)
-        eventually(lambda: agent.count("kmsg_exporter_push_failures_total", reason="refused") >= 1)
-        for number, by in enumerate((AHEAD, BACK, BACK)):  # while the next attempt is waited for
-            step(by)
-            cleaners.clear(f"waits-{number}", times=1)
-        cleaners.are_counted_once_and_named()
-        collector = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "kmsg_exporter", "collector"),
-                f"--collector.listen-address=127.0.0.1:{port}",
-                f"--collector.directory={tmp_path}/collected",
-            ],
-            env=environment(),
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            eventually(lambda: agent.value("kmsg_exporter_push_queue_events") == 0)
-            agent.collector_port = port
-            uids = [event["log.record.uid"] for event in agent.events()]
-            assert sorted(stored["uid"] for stored in agent.collected()) == uids
-        finally:
-            collector.terminate()
-            collector.wait(60)
