@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests chart grafana ha \
-  charts image systemd package notify lock clean
+.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart grafana ha \
+  charts hotplugs beside image systemd package notify lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -22,11 +22,12 @@ demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a boot
 deb: $(VENV)/dev.stamp ## the Debian package, in dist/
 	@PYTHON=$(CURDIR)/$(BIN)/python deploy/debian/build.sh
 
-test: lint unit chart grafana native guests ## everything within 25 minutes on two cores: code, files, real kernels
+test: lint unit chart grafana native guests hotplug ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
 
-# what is heavier too: Helm 4, the image under runc, systemd as pid 1, the package, Prometheus with Alertmanager, a cluster
-test-all: test ha demo charts image systemd package notify test-cluster bench ## everything there is
+# what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, the image under runc, systemd as pid 1, the
+# package, Prometheus with Alertmanager, a cluster
+test-all: test ha demo charts hotplugs beside image systemd package notify test-cluster bench ## everything there is
 
 bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
@@ -39,7 +40,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@for part in grafana/ deploy/systemd/ tests/unit/*/ tests/*/; do beside=; case $$part in tests/unit/) continue;; \
-	  tests/grafana/) beside=grafana;; tests/package/) beside=tests/systemd;; esac; \
+	  tests/grafana/) beside=grafana;; tests/package/) beside=tests/systemd;; tests/beside/) beside=tests/hotplug;; esac; \
 	  MYPYPATH=tests/fakes:tests/guest:tests/kernel:tests/bench:$$beside $(BIN)/mypy --no-error-summary $$part || exit 1; done
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
@@ -52,6 +53,16 @@ native: $(VENV)/dev.stamp tests/setup.stamp
 
 guests: $(VENV)/dev.stamp tests/setup.stamp
 	tests/kernel/guests.sh
+
+hotplug: $(VENV)/dev.stamp tests/setup.stamp
+	tests/hotplug/boot.sh 6.1
+
+hotplugs: $(VENV)/dev.stamp tests/setup.stamp
+	tests/hotplug/boot.sh 5.10 6.12
+
+beside: $(VENV)/dev.stamp tests/setup.stamp
+	tests/beside/boot.sh kprobe function
+	tests/beside/native.sh
 
 chart: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest tests/chart tests/rules

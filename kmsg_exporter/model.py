@@ -133,7 +133,8 @@ class Hidden:
 class Emptying:
     """dmesg went from something to nothing. `actor` is None when nobody could be named.
 
-    `since_unix_ns` is set when the moment is only known to lie between it and `time_unix_ns`.
+    `since_unix_ns` is set when the moment is only known to lie between it and `time_unix_ns`. `time_boot_ns` is the
+    moment on CLOCK_BOOTTIME, which never steps.
     """
 
     time_unix_ns: int
@@ -145,6 +146,7 @@ class Emptying:
     since_unix_ns: int | None = None
     coalesced: int = 1
     actors: tuple[str, ...] = ()
+    time_boot_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,21 @@ def test_strangers_are_left_alone(fake: FakeTracefs, attach: Attach) -> None:
     assert fake.read("instances/stranger/current_tracer") == "function\n"
 
 
+def test_stranger_who_begins_to_trace_in_the_same_moment_changes_nothing(fake: FakeTracefs, attach: Attach) -> None:
+    fake.make("instances/stranger")
+
+    def write(path: str, command: str, *, truncate: bool = False) -> None:
+        FakeTracefs.write(fake, path, command, truncate=truncate)
+        if path == "instances/kmsg_exporter/current_tracer":
+            FakeTracefs.write(fake, "instances/stranger/current_tracer", "function")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fake, "write", write)
+        attached = attach(fake, "function")
+    assert attached.backend.intact()
+    assert "do_syslog " in fake.read("enabled_functions")
+
+
 # --- what a killed agent left ----------------------------------------------------------------------------------------
 
 
