@@ -71,7 +71,10 @@ def read_header(raw: bytes, layout: PageLayout) -> tuple[int, int | None, int]:
 def decode_page(raw: bytes, layout: PageLayout) -> Page:
     """The records of one page. Raises DecodeError when the bytes are no page."""
     time_ns, lost, end = read_header(raw, layout)
-    return Page(time_ns, lost, end, tuple(_records(raw, layout.data_offset, end, time_ns)))
+    records = tuple(_records(raw, layout.data_offset, end, time_ns))
+    if records and records[-1][0] >> 64:  # once there, no later record leads back
+        raise DecodeError(f"the times of a page run past 64 bits: {records[-1][0]}")
+    return Page(time_ns, lost, end, records)
 
 
 def _records(raw: bytes, at: int, end: int, now: int) -> Iterator[tuple[int, bytes]]:

@@ -126,6 +126,12 @@ def test_time_extend_reaches_past_27_bits() -> None:
     assert decode_page(raw, LAYOUT).records == ((10**12 + 1005, b"late"),)
 
 
+def test_times_past_64_bits_are_a_decode_error() -> None:
+    raw = page((1 << 64) - 8, data(7, b"last"), data(1, b"past"), time_stamp(5), data(0, b"back"))
+    with pytest.raises(DecodeError, match="the times of a page run past 64 bits: 18446744073709551621"):
+        decode_page(raw, LAYOUT)
+
+
 def test_layout_of_this_kernels_header_page() -> None:
     assert (LAYOUT.commit_offset, LAYOUT.commit_size, LAYOUT.data_offset) == (8, 8, 16)
 
