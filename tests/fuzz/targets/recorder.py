@@ -1,0 +1,39 @@
+"""The flight recorder, pages in and lives out: what is told was recorded, and what is kept is bounded."""
+
+from __future__ import annotations
+
+import random
+
+import frames
+import pages
+import past
+from target import Target
+
+_HISTORY_BYTES = 1500
+_TIDS = (0, 1, 2, 7, 42, 43, -1, 1 << 31)
+_MOMENTS = (0, 100, 102, 1 << 40, 1 << 64)
+
+
+def one(data: bytes) -> None:
+    given = frames.split(data)
+    recorder = past.recorder(given, history_bytes=_HISTORY_BYTES)
+    assert recorder._held_bytes == sum(len(page.raw) for page in recorder._pages) <= _HISTORY_BYTES
+    recorded = sum(map(len, given))
+    for tid in _TIDS:
+        for moment in _MOMENTS:
+            life = recorder.life(tid, moment)
+            times = [run.time_ns for run in life.execs]
+            assert times == sorted(times)
+            assert all(time_ns <= moment for time_ns in times)
+            assert life.fork is None or life.fork.time_ns <= min([moment, *times])
+            assert all(len(run.filename) <= recorded for run in life.execs)
+    assert sum(map(len, recorder.console(0, 1 << 64))) <= recorded
+    assert recorder.printed(0, 1 << 64) or not recorder.console(0, 1 << 64)
+    assert set(recorder._about) <= {tid for page in recorder._pages for tid in page.tids or ()}
+
+
+def change(piece: bytes, dice: random.Random) -> bytes:
+    return bytes((dice.randrange(4),)) + pages.change(piece[1:], dice)
+
+
+TARGET = Target(one, seeds=(past.SEED,), mutate=frames.mutator(change), max_bytes=4096)
