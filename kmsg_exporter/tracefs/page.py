@@ -102,10 +102,6 @@ def _records(raw: bytes, at: int, end: int, now: int) -> Iterator[tuple[int, byt
                     now += _ABSOLUTE
                 at += 4
                 continue
-            if kind == _PADDING:  # a discarded record: its length does not count its header
-                now += delta
-                at += word
-                continue
             if word < 4:
                 raise DecodeError(f"a record at byte {at} says that it has {word} bytes")
             at += 4
@@ -113,5 +109,6 @@ def _records(raw: bytes, at: int, end: int, now: int) -> Iterator[tuple[int, byt
         if at + size > end:
             raise DecodeError(f"a record of {size} bytes at byte {at} runs over the data's end at {end}")
         now += delta
-        yield now, raw[at : at + size]
+        if kind != _PADDING:  # else it was discarded
+            yield now, raw[at : at + size]
         at += size
