@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ def main() -> None:
     with atheris.instrument_imports(include=["kmsg_exporter", "planted", "yaml"]):
         target = importlib.import_module(name).TARGET
     seeds = Path(work) / "seeds"
-    seeds.mkdir()
+    seeds.mkdir(exist_ok=True)
     for number, seed in enumerate(target.seeds):
         (seeds / str(number)).write_bytes(seed)
     arguments += [str(seeds), f"-max_len={target.max_bytes}"]
@@ -24,7 +25,8 @@ def main() -> None:
         words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
         arguments.append(f"-dict={words}")
     mutator = {} if target.mutate is None else {"custom_mutator": target.mutate}
-    atheris.Setup([sys.argv[0], *arguments], target.one, **mutator)
+    again = shlex.join((sys.executable, __file__, name, work))  # to merge, libFuzzer starts itself by a shell
+    atheris.Setup([again, *arguments], target.one, **mutator)
     atheris.Fuzz()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -88,11 +89,11 @@ def _keep(name: str, found: Path) -> None:
         fewest.mkdir()
         kept = _CORPUS / name
         kept.mkdir(parents=True, exist_ok=True)
-        _child(name, Path(folder), 600, "-merge=1", str(fewest), str(kept), str(found))
-        for path in kept.iterdir():
-            path.unlink()
-        for path in fewest.iterdir():
-            (kept / path.name).write_bytes(path.read_bytes())
+        code, log = _child(name, Path(folder), 600, "-merge=1", str(fewest), str(kept), str(found))
+        if code or not any(fewest.iterdir()):
+            raise RuntimeError(f"{name}: the corpus could not be made small:\n{_told(log)}")
+        shutil.rmtree(kept)
+        shutil.copytree(fewest, kept)
 
 
 def _number(pattern: str, log: str) -> int:

@@ -22,7 +22,7 @@ def one(data: bytes) -> None:
     processes, *given = frames.split(data) or [b""]
     resolver = Resolver(past.recorder(given, history_bytes=1 << 20), proc=PROC, command_args=True)
     with living.files(frames.split(processes)), suppress(PermissionError):
-        for tid in (42, 43, 7):
+        for tid in (42, 43):
             for moment in _MOMENTS:
                 _name(resolver, tid, moment)
 

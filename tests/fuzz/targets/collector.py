@@ -12,6 +12,7 @@ from target import Target
 
 from kmsg_exporter.collector.decode import MAX_RECORD_BYTES, decode_logs
 from kmsg_exporter.collector.event import ReceivedEvent, StoredEvent
+from kmsg_exporter.collector.pages import Pages
 from kmsg_exporter.collector.plain import plain_event
 from kmsg_exporter.collector.present import tell
 from kmsg_exporter.errors import DecodeError
@@ -20,6 +21,7 @@ from kmsg_exporter.push.otlp import dump, log_record, request
 from kmsg_exporter.push.resource import Resource
 
 _NOW_NS = 1_767_323_045_000_000_000
+_PAGES = Pages()
 _UID = "0190163d-8694-739b-aea5-966c26f8ad91"
 
 
@@ -46,7 +48,10 @@ def _check(event: StoredEvent, size: int) -> None:
     story = tell(received, now_ns=_NOW_NS)
     assert story.coalesced >= 1
     assert min(story.severe, story.sample_records, story.sample_omitted) >= 0
-    repr(story).encode()
+    assert "<script" not in _PAGES.event(received, now_ns=_NOW_NS)
+    _PAGES.index(
+        [received], now_ns=_NOW_NS, filters={"node": event.node}, older=None, newest=None, endpoint="x"
+    ).encode()
 
 
 def _body() -> bytes:
@@ -67,6 +72,7 @@ _VALUES = (
     b'{"kvlistValue":{"values":[]}}',
     b'{"arrayValue":{"values":[{}]}}',
     b'"\\ud800"',
+    b'{"stringValue":"<script>"}',
 )
 
 

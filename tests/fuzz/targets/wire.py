@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from target import Target
 
 from kmsg_exporter.collector.body import _Gunzip
+from kmsg_exporter.collector.store import _cursor_values
 from kmsg_exporter.errors import DecodeError
 from kmsg_exporter.local.line import receive
 
@@ -25,6 +26,8 @@ def one(data: bytes) -> None:
         for piece in pieces:
             unpacked += len(gunzip.feed(piece))
             assert unpacked <= _LIMIT + 1
+    with suppress(ValueError):
+        assert all(0 <= value < 1 << 63 for value in _cursor_values(data.decode("latin-1")))
     with suppress(DecodeError):
         ours, theirs = socket.socketpair()
         with ours, theirs:
@@ -42,6 +45,6 @@ TARGET = Target(
         frames.join((gzip.compress(b"a", mtime=0), gzip.compress(b"b", mtime=0), b"x")),
         frames.join((b'{"why": ', b"null}\n")),
     ),
-    words=(b"\x1f\x8b\x08", b'{"', b"NaN", b"\n"),
+    words=(b"\x1f\x8b\x08", b'{"', b"NaN", b"\n", b"1767323045000000000-7"),
     mutate=frames.mutator(frames.changed),
 )
