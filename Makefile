@@ -126,7 +126,7 @@ $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
 
 $(VENV)/fuzz.stamp: requirements-fuzz.lock $(VENV)/dev.stamp
 	@$(BIN)/pip install -q --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-fuzz.lock || \
-	  { echo "atheris has no wheel for this Python and machine: it takes CPython 3.11 to 3.14 on x86-64; set PYTHON= and make clean" >&2; exit 1; }
+	  { echo "atheris is there for CPython 3.11 to 3.14 on x86-64 only: set PYTHON= to one of these, and make clean" >&2; exit 1; }
 	@touch $@
 
 tests/setup.stamp: tests/setup.sh

@@ -89,7 +89,7 @@ def _keep(name: str, found: Path) -> None:
         fewest.mkdir()
         kept = _CORPUS / name
         kept.mkdir(parents=True, exist_ok=True)
-        code, log = _child(name, Path(folder), 600, "-merge=1", str(fewest), str(kept), str(found))
+        code, log = _child(name, Path(folder), 600, "-merge=1", "-use_counters=0", str(fewest), str(kept), str(found))
         if code or not any(fewest.iterdir()):
             raise RuntimeError(f"{name}: the corpus could not be made small:\n{_told(log)}")
         shutil.rmtree(kept)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+from types import FunctionType, ModuleType
 
 import frames
 import pages
@@ -17,7 +19,7 @@ _MOMENTS = (102, 1 << 64)
 def one(data: bytes) -> None:
     given = frames.split(data)
     recorder = past.recorder(given, history_bytes=_HISTORY_BYTES)
-    assert recorder._held_bytes == sum(len(page.raw) for page in recorder._pages) <= _HISTORY_BYTES
+    assert _bytes_in(recorder) <= _HISTORY_BYTES
     recorded = sum(map(len, given))
     for tid in _TIDS:
         for moment in _MOMENTS:
@@ -29,7 +31,21 @@ def one(data: bytes) -> None:
             assert all(len(run.filename) <= recorded for run in life.execs)
     assert sum(map(len, recorder.console(0, 1 << 64))) <= recorded
     assert recorder.printed(0, 1 << 64) or not recorder.console(0, 1 << 64)
-    assert set(recorder._about) <= {tid for page in recorder._pages for tid in page.tids or ()}
+    assert _bytes_in(recorder) <= _HISTORY_BYTES
+
+
+def _bytes_in(root: object) -> int:
+    """How many bytes of pages can be reached from an object."""
+    seen: set[int] = set()
+    waiting, total = [root], 0
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, type | FunctionType | ModuleType):
+            continue
+        seen.add(id(one))
+        total += len(one) if isinstance(one, bytes) else 0
+        waiting += gc.get_referents(one)
+    return total
 
 
 def change(piece: bytes, dice: random.Random) -> bytes:
