@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from fake_tracefs import FORMATS, data, discarded, page, page_end, record, time_extend, time_stamp
 from frames import changed
@@ -11,8 +12,11 @@ from kmsg_exporter.tracefs.format import EventFormat, parse_format
 from kmsg_exporter.tracefs.page import parse_layout
 
 LAYOUT = parse_layout((FORMATS / "header_page").read_text())
+REAL = tuple(path.read_bytes() for path in sorted((Path(__file__).parent / "real").iterdir()))
+"""What a 6.18 kernel recorded of a shell that ran a few programs and of dmesg, with the ids that FORMATS have."""
+REAL_TID = 24373
 _HEADER_BYTES = 16
-_SMALL = (0, 1, 2, 7, 42, 43)  # few thread ids, so that records are about each other
+_SMALL = (0, 1, 2, 7, 42, 43, REAL_TID)  # few thread ids, so that records are about each other
 
 
 def event(name: str) -> EventFormat:

@@ -22,7 +22,7 @@ def one(data: bytes) -> None:
     processes, *given = frames.split(data) or [b""]
     resolver = Resolver(past.recorder(given, history_bytes=1 << 20), proc=PROC, command_args=True)
     with living.files(frames.split(processes)), suppress(PermissionError):
-        for tid in (42, 43):
+        for tid in (42, 43, pages.REAL_TID):
             for moment in _MOMENTS:
                 _name(resolver, tid, moment)
 
@@ -49,6 +49,7 @@ TARGET = Target(
     seeds=(
         frames.join((PROCESSES, *past.LIVES)),
         frames.join((GONE, *past.LIVES)),
+        frames.join((GONE, *past.pieces(*pages.REAL))),
         frames.join((GONE, *past.pieces(pages.of(past.fork(43, 42, flags=CLONE_PARENT), past.fork(7, 43))))),
     ),
     mutate=frames.mutator(

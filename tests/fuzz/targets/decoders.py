@@ -75,9 +75,10 @@ def _call(tid: int, action: int, result: int | None) -> bytes:
 TARGET = Target(
     one,
     seeds=(
+        frames.join(past.pieces(*pages.REAL)),
         frames.join(past.pieces(pages.of(_call(42, 5, 0), _call(43, 4, -1), _call(7, 5, None)))),
         frames.join(
-            past.pieces(pages.of(pages.one(_ENTER, 42, type=3, len=99)), pages.of(pages.one(_EXIT, 42, ret=9)))
+            past.pieces(pages.of(pages.one(_ENTER, 42, type=3, len=0xFFFFFFFF)), pages.of(pages.one(_EXIT, 42, ret=9)))
         ),
         frames.join(past.pieces(pages.of(pages.one(_RAW, 42, id=103, args=bytes((5,)) + bytes(47))))),
         frames.join(

@@ -52,5 +52,16 @@ TARGET = Target(
         (FORMATS / name).read_bytes()
         for name in ("header_page", "sched/sched_process_exec", "syscalls/sys_enter_syslog", "raw_syscalls/sys_enter")
     ),
-    words=(b"\tfield:", b"offset:", b"size:", b"signed:", b"__data_loc char[] ", b"__rel_loc ", b"name: ", b"ID: "),
+    words=(
+        b"\tfield:",
+        b"offset:",
+        b"size:",
+        b"signed:",
+        b"__data_loc char[] ",
+        b"__rel_loc ",
+        b"name: ",
+        b"ID: ",
+        b":-1",
+        b":9999999999",
+    ),
 )

@@ -27,7 +27,7 @@ def one(data: bytes) -> None:
     assert page.lost is None or 0 <= page.lost < 1 << 64
     body = data[pages.LAYOUT.data_offset : page.data_end]
     assert sum(4 + len(record) for _, record in page.records) <= len(body)
-    assert all(record in body for _, record in page.records)
+    assert all(len(record) % 4 == 0 and record in body for _, record in page.records)
     times = [page.time_ns, *(time_ns for time_ns, _ in page.records)]
     assert 0 <= min(times) <= max(times) < 1 << 64
     if not any(part[0] & 31 == _ABSOLUTE for part in pages.parts(body)):
@@ -43,6 +43,7 @@ def mutate(data: bytes, max_size: int, seed: int) -> bytes:
 TARGET = Target(
     one,
     seeds=(
+        *pages.REAL,
         pages.of(),
         pages.of(pages.one(_EXEC, 42, pid=42, filename=b"/usr/bin/dmesg"), lost=3),
         pages.of(pages.one(_EXEC, 42), time_extend(1 << 40), pages.one(_EXEC, 43), page_end()),

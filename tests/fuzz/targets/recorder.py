@@ -11,15 +11,18 @@ import pages
 import past
 from target import Target
 
+from kmsg_exporter.tracefs.format import EventFormat
+from kmsg_exporter.tracefs.instance import Instance
+
 _HISTORY_BYTES = 1500
-_TIDS = (7, 42, 43, -1)
+_TIDS = (7, 42, 43, -1, pages.REAL_TID)
+_ELSEWHERE = (type, FunctionType, ModuleType, EventFormat, Instance)
 _MOMENTS = (102, 1 << 64)
 
 
 def one(data: bytes) -> None:
     given = frames.split(data)
     recorder = past.recorder(given, history_bytes=_HISTORY_BYTES)
-    assert _bytes_in(recorder) <= _HISTORY_BYTES
     recorded = sum(map(len, given))
     for tid in _TIDS:
         for moment in _MOMENTS:
@@ -40,7 +43,7 @@ def _bytes_in(root: object) -> int:
     waiting, total = [root], 0
     while waiting:
         one = waiting.pop()
-        if id(one) in seen or isinstance(one, type | FunctionType | ModuleType):
+        if id(one) in seen or isinstance(one, _ELSEWHERE):
             continue
         seen.add(id(one))
         total += len(one) if isinstance(one, bytes) else 0
@@ -52,4 +55,6 @@ def change(piece: bytes, dice: random.Random) -> bytes:
     return bytes((dice.randrange(4),)) + pages.change(piece[1:], dice)
 
 
-TARGET = Target(one, seeds=(past.SEED,), mutate=frames.mutator(change), max_bytes=4096)
+TARGET = Target(
+    one, seeds=(past.SEED, frames.join(past.pieces(*pages.REAL))), mutate=frames.mutator(change), max_bytes=4096
+)

@@ -46,5 +46,5 @@ TARGET = Target(
         b"p:kmsg/open devkmsg_open flags=+64(%si):u32 comm=$comm\nr256:kmsg/read devkmsg_read ret=$retval:s64\n",
         b"  ke_syslog_enter                                          3               0\n",
     ),
-    words=(b"entries: ", b"dropped events: ", b":kmsg/", b" flags=+", b"("),
+    words=(b"entries: ", b"dropped events: ", b": -7\n", b":kmsg/", b" flags=+", b"("),
 )
