@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -67,6 +68,7 @@ def _body() -> bytes:
 _VALUES = (
     b'{"doubleValue":1e308}',
     b'{"doubleValue":"NaN"}',
+    b'{"doubleValue":NaN}',
     b'{"intValue":"9223372036854775807"}',
     b'{"bytesValue":"AA=="}',
     b'{"kvlistValue":{"values":[]}}',
@@ -89,7 +91,7 @@ def mutate(data: bytes, max_size: int, seed: int) -> bytes:
     for _ in range(dice.randint(1, 3)):
         holder, key = dice.choice(places)
         other, at = dice.choice(places)
-        odd = (None, True, -1, 0.5, 1 << 63, "", [], {}, *map(json.loads, _VALUES))
+        odd = (None, True, -1, 0.5, math.nan, 1 << 63, "", [], {}, *map(json.loads, _VALUES))
         holder[key] = dice.choice(odd) if dice.random() < 0.5 else json.loads(json.dumps(other[at]))
     return json.dumps(tree, separators=(",", ":")).encode()[:max_size]
 

@@ -43,6 +43,6 @@ TARGET = Target(
         frames.join((b"http://c:4318/x", b"a=b%20c,d=e", b"1500", b"none", b"http/json")),
         frames.join((b"https://u:hunter2@[::1]:1/?q#f", b"Wed, 21 Oct 2026 07:28:00 GMT", b"12")),
     ),
-    words=(b"http://", b"[::1]", b"%", b"=", b",", b"@", b"GMT", b"+0000", b"9999"),
+    words=(b"http://", b"[::1]", b"%", b"=", b",", b"@", b"GMT", b"+0000", b"9999", b"99999999999999999999"),
     mutate=frames.mutator(frames.changed),
 )

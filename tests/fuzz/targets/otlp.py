@@ -84,7 +84,13 @@ def one(data: bytes) -> None:
 
 TARGET = Target(
     one,
-    seeds=(bytes(64), bytes(range(256)), b"\xff" * 300, b"s1t s22t <3>[    1.000000] Out of memory\n" * 9),
+    seeds=(
+        bytes(64),
+        bytes(range(256)) * 16,
+        bytes(range(256)),
+        b"\xff" * 300,
+        b"s1t s22t <3>[    1.000000] Out of memory\n" * 9,
+    ),
     words=(b"s123t", b"Out of memory", b"\xed\xa0\x80", b"\\"),
-    max_bytes=1024,
+    max_bytes=4096,
 )
