@@ -24,6 +24,14 @@ def test_crash_behind_four_bytes_is_found_and_its_input_is_left(tmp_path: Path) 
     assert left.read_bytes().startswith(b"kmsg")
 
 
+def test_input_that_was_left_fails_again(tmp_path: Path) -> None:
+    found = tmp_path / "found"
+    found.write_bytes(b"kmsg")
+    command = [sys.executable, str(HERE / "child.py"), "planted.crash", str(tmp_path), str(found)]
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path)
+    assert (again.returncode != 0, "ValueError: planted" in again.stdout) == (True, True)
+
+
 def test_input_that_hangs_is_found(tmp_path: Path) -> None:
     done = run(tmp_path, "--input-seconds=1", "planted.hang")
     assert (done.returncode, "libFuzzer: timeout" in done.stderr) == (1, True)
