@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart grafana ha \
-  charts hotplugs beside image systemd package notify lock clean
+.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart \
+  grafana ha charts hotplugs beside image systemd package notify lock clean fuzz-short fuzz
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -22,12 +22,12 @@ demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a boot
 deb: $(VENV)/dev.stamp ## the Debian package, in dist/
 	@PYTHON=$(CURDIR)/$(BIN)/python deploy/debian/build.sh
 
-test: lint unit chart grafana native guests hotplug ## everything within 25 minutes on two cores: code, files, real kernels
+test: lint unit chart grafana native guests hotplug fuzz-short ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
 
-# what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, the image under runc, systemd as pid 1, the
-# package, Prometheus with Alertmanager, a cluster
-test-all: test ha demo charts hotplugs beside image systemd package notify test-cluster bench ## everything there is
+# what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
+# pid 1, the package, Prometheus with Alertmanager, a cluster; fuzzing for two hours
+test-all: test ha demo charts hotplugs beside image systemd package notify test-cluster bench fuzz ## everything there is
 
 bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
@@ -47,6 +47,14 @@ lint: $(VENV)/dev.stamp
 
 unit: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest
+
+fuzz-short: $(VENV)/fuzz.stamp
+	$(BIN)/python -m pytest --confcutdir=tests tests/fuzz
+	$(BIN)/python tests/fuzz/run.py --seconds 2 --jobs 2
+
+fuzz: SECONDS ?= 600
+fuzz: $(VENV)/fuzz.stamp ## each decoder for ten minutes; SECONDS=60 and TARGETS='page recorder' are for less
+	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) --jobs 2 --seed 0 $(TARGETS)
 
 native: $(VENV)/dev.stamp tests/setup.stamp
 	tests/kernel/native.sh
@@ -107,8 +115,10 @@ ha: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest tests/prometheus
 
 lock: $(VENV)/dev.stamp ## make the lock files anew
+	$(BIN)/pip install -q --disable-pip-version-check uv
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra web pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra web --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:fuzz -o requirements-fuzz.lock
 
 clean: ## remove what make made
 	rm -rf $(VENV) dist tests/setup.stamp
@@ -125,6 +135,11 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/fuzz.stamp: requirements-fuzz.lock $(VENV)/dev.stamp
+	@$(BIN)/pip install -q --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-fuzz.lock || \
+	  { echo "atheris is there for CPython 3.11 to 3.14 on x86-64 only: set PYTHON= to one of these, and make clean" >&2; exit 1; }
 	@touch $@
 
 tests/setup.stamp: tests/setup.sh

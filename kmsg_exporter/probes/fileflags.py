@@ -38,5 +38,5 @@ def f_flags_offset(
 
 def offset_in(definition: str) -> int | None:
     """The offset that an earlier life of the agent found, read from a probe that it left."""
-    match = re.search(r"flags=\+(\d+)\(", definition)
+    match = re.search(r"flags=\+(\d{1,9})\(", definition)
     return int(match[1]) if match else None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,7 @@ _BULK_FILES: Final[dict[str, tuple[Interface, Operation]]] = {
     "kmsg_read": ("proc_kmsg", "read"),
 }
 _FORMAT = "events/ftrace/function/format"
+_SYMBOL: Final = re.compile(r"([0-9a-f]{1,16}) \S (\S+)")
 _FUNCTION_BYTES = 64  # the address recorded is a few bytes into the function
 
 
@@ -142,7 +144,7 @@ def read_kallsyms(names: Collection[str], *, proc: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     with (proc / "kallsyms").open(encoding="ascii", errors="replace") as file:
         for line in file:
-            address, _kind, name = line.split()[:3]
-            if name in names and int(address, 16):
-                found[name] = int(address, 16)
+            match = _SYMBOL.match(line)
+            if match is not None and match[2] in names and int(match[1], 16):
+                found[match[2]] = int(match[1], 16)
     return found

@@ -14,7 +14,7 @@ from kmsg_exporter.process import procfs
 from kmsg_exporter.process.container import container_id, pod_uid
 from kmsg_exporter.process.exepath import as_exe
 from kmsg_exporter.process.origin import origin
-from kmsg_exporter.process.recorder import FlightRecorder, Fork, Life
+from kmsg_exporter.process.recorder import Exec, FlightRecorder, Life
 
 _TICK_NS = 10_000_000  # start times in /proc are rounded down to a clock tick
 _MAX_ANCESTORS = 16
@@ -33,7 +33,7 @@ class Image:
     derived: bool
 
 
-_UNKNOWN = Image("", "", "none", derived=False)
+_ITSELF = frozenset({"/proc/self/exe", "/proc/thread-self/exe"})
 
 
 class Resolver:
@@ -174,7 +174,7 @@ class Resolver:
             return Image(living.comm, living.exe, "procfs", derived=False)
         comm = life.comm or (living.comm if living is not None and not life.execs_later else "")
         if life.execs:
-            exe, derived = self._exec_exe(tid, life, len(life.execs) - 1, forks)
+            exe, derived = self._exec_exe(tid, life, forks)
             return Image(comm, exe, "exec_trace", derived)
         if life.fork is not None and forks:
             # a fork that never ran execve has its parent's executable
@@ -186,27 +186,30 @@ class Resolver:
     def _image_of(self, tid: int, time_ns: int, forks: int) -> Image:
         return self._image(tid, time_ns, self._living(tid, time_ns), forks)
 
-    def _exec_exe(self, tid: int, life: Life, index: int, forks: int) -> tuple[str, bool]:
-        """What /proc/PID/exe said after the given execve of a life that is over."""
-        filename = life.execs[index].filename
-        if filename in ("/proc/self/exe", "/proc/thread-self/exe"):
-            if index > 0:
-                return self._exec_exe(tid, life, index - 1, forks)[0], True
-            if life.fork is not None and forks:
-                return self._image_of(life.fork.parent_tid, life.fork.time_ns, forks - 1).exe, True
-            return filename, True
+    def _exec_exe(self, tid: int, life: Life, forks: int) -> tuple[str, bool]:
+        """What /proc/PID/exe said after the last execve of a life that is over."""
+        run = next((run for run in reversed(life.execs) if run.filename not in _ITSELF), None)
+        if run is not None:
+            exe, derived = self._resolved(tid, life, run)
+            return exe, derived or run is not life.execs[-1]
+        if life.fork is not None and forks:
+            return self._image_of(life.fork.parent_tid, life.fork.time_ns, forks - 1).exe, True
+        return life.execs[0].filename, True
+
+    def _resolved(self, tid: int, life: Life, run: Exec) -> tuple[str, bool]:
+        """What execve of a path ran, in the file system that a life that is over saw."""
         witness = self._living_ancestor(life)
         if witness is None:
-            return as_exe(filename, root=self._proc / "1" / "root", working_directory=None)
-        inside = container_id(self._cgroup(tid, life, life.execs[index].time_ns))
+            return as_exe(run.filename, root=self._proc / "1" / "root", working_directory=None)
+        inside = container_id(self._cgroup(tid, life, run.time_ns))
         if inside != container_id(procfs.read_cgroup(witness, proc=self._proc) or ""):
-            return filename, True  # a container's runtime lives above it, and sees other files
+            return run.filename, True  # a container's runtime lives above it, and sees other files
         base = self._proc / str(witness)
         directory: str | None = None
         if life.fork is not None and witness == life.fork.parent_tid:  # a child begins where its parent is
             with suppress(OSError):
                 directory = procfs.text(bytes((base / "cwd").readlink()))
-        return as_exe(filename, root=base / "root", working_directory=directory)
+        return as_exe(run.filename, root=base / "root", working_directory=directory)
 
     def _living_ancestor(self, life: Life) -> int | None:
         """Somebody above a life that is over who still lives: what it sees of the file system is what they saw."""
@@ -252,19 +255,22 @@ class Resolver:
 
     def _parent(self, pid: int, time_ns: int) -> tuple[int, int] | None:
         """(pid, moment) of the parent that a process had: the recorded one, else today's (init, for an orphan)."""
-        fork: Fork | None = self._life(pid, time_ns).fork
-        if fork is None:
-            living = self._living(pid, time_ns)
-            return (living.parent_pid, time_ns) if living is not None else None
-        parent = self._living(fork.parent_tid, fork.time_ns)
-        leader = (
-            parent.pid
-            if parent is not None
-            else self._leader(fork.parent_tid, self._life(fork.parent_tid, fork.time_ns))
-        )
-        # the parent's own story is told as of now where it lives (it may have run execve since), else as of the fork
-        when = time_ns if parent is not None else fork.time_ns
-        return self._parent(leader, fork.time_ns) if fork.sibling else (leader, when)
+        for _ in range(_MAX_FORKS):
+            fork = self._life(pid, time_ns).fork
+            if fork is None:
+                living = self._living(pid, time_ns)
+                return (living.parent_pid, time_ns) if living is not None else None
+            parent = self._living(fork.parent_tid, fork.time_ns)
+            leader = (
+                parent.pid
+                if parent is not None
+                else self._leader(fork.parent_tid, self._life(fork.parent_tid, fork.time_ns))
+            )
+            if not fork.sibling:
+                # a parent that lives is told of as it is now (it may have run execve since), else as of the fork
+                return leader, time_ns if parent is not None else fork.time_ns
+            pid, time_ns = leader, fork.time_ns  # the same parent as who forked it
+        return None
 
     def _cgroup(self, pid: int, life: Life, time_ns: int) -> str:
         """The cgroup of a process: its own, or that of who forked it, as far back as it takes.

@@ -54,6 +54,7 @@ def test_folder_without_a_null_device_is_no_obstacle(tmp_path: Path) -> None:
         ("p:kmsg_exporter/ke_devkmsg_open devkmsg_open flags=+64(%si):u32 comm=$comm", 64),
         ("p:kmsg_exporter/ke_devkmsg_open devkmsg_open flags=+0(%x1):u32", 0),
         ("p:kmsg_exporter/ke_devkmsg_open devkmsg_open comm=$comm", None),
+        ("p:kmsg_exporter/ke_devkmsg_open devkmsg_open flags=+" + "9" * 5000 + "(%si):u32", None),
     ],
 )
 def test_offset_is_read_back_from_a_definition(definition: str, offset: int | None) -> None:

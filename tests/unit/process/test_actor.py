@@ -229,6 +229,16 @@ def test_own_executable_is_what_ran_before(past: Past, resolver: Resolver) -> No
     assert named(resolver) == ("exec_trace", "~/usr/bin/dmesg")
 
 
+def test_thousand_runs_of_the_own_executable_are_what_ran_before_them(past: Past, resolver: Resolver) -> None:
+    past.fork(CALL - 5000, parent=SHELL, child=CALLER)
+    past.exec(CALL - 4000, CALLER, b"/usr/bin/dmesg")
+    for number in range(1000):
+        past.exec(CALL - 3000 + number, CALLER, b"/proc/self/exe")
+        resolver.refresh()
+    assert named(resolver) == ("exec_trace", "~/usr/bin/dmesg")
+    assert resolver.name(CALLER, CALL, b"exe") == ("exe", "/usr/bin/dmesg")
+
+
 def test_own_executable_of_a_fork_is_the_parents(past: Past, resolver: Resolver) -> None:
     ran(past, b"/proc/self/exe")
     assert named(resolver) == ("exec_trace", "~/usr/bin/bash")
@@ -304,6 +314,19 @@ def test_sibling_is_below_the_parent_of_the_one_that_made_it(past: Past, resolve
     past.fork(CALL - 200, parent=SCRIPT, child=CALLER, sibling=True)
     assert [pid for pid, _comm, _exe in chain(resolver)] == [SHELL, 1]
     assert resolver.actor(CALLER, CALL, b"dmesg").parent_pid == SHELL
+
+
+def test_chain_of_a_thousand_siblings_has_an_end(past: Past, resolver: Resolver) -> None:
+    for number in range(1000):
+        past.fork(CALL - 2000 + number, parent=5000 + number, child=5001 + number, sibling=True)
+        resolver.refresh()
+    assert resolver.actor(6000, CALL, b"dmesg").ancestors == ()
+
+
+def test_fork_that_made_itself_has_no_chain(past: Past, resolver: Resolver) -> None:
+    past.fork(CALL - 200, parent=CALLER, child=CALLER, sibling=True)
+    resolver.refresh()
+    assert resolver.actor(CALLER, CALL, b"dmesg").ancestors == ()
 
 
 def test_child_of_a_thread_is_below_its_process(proc: FakeProc, past: Past, resolver: Resolver) -> None:

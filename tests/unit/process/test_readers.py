@@ -61,6 +61,13 @@ def test_only_descriptors_open_for_reading_count(proc: FakeProc, device: Path, f
     assert bool(scanned(proc)) is reads
 
 
+@pytest.mark.parametrize("flags", ["", "0100mn000", "\xff"])
+def test_descriptor_whose_flags_can_not_be_read_does_not_count(proc: FakeProc, device: Path, flags: str) -> None:
+    proc.add(42, comm="x", exe="/bin/x")
+    holds(proc, 42, 3, device, flags)
+    assert scanned(proc) == ()
+
+
 def test_process_with_two_descriptors_is_one_reader(proc: FakeProc, device: Path) -> None:
     proc.add(42, comm="x", exe="/bin/x")
     holds(proc, 42, 3, device)
