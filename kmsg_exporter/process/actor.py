@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,11 +77,11 @@ class Resolver:
         self._seen.clear()
         living = self._living(tid, time_ns)
         trusted = living is not None and living.exe and comm is not None and living.comm == procfs.text(comm)
-        if living is not None and trusted:
+        if living is not None and trusted and _surely_older(living, time_ns):
             image = Image(living.comm, living.exe, "procfs", derived=False)
         else:
             self.refresh()
-            image = self._image(tid, time_ns, living)
+            image = self._image(tid, time_ns, self._living(tid, time_ns))
         named = (image.comm if comm is None else procfs.text(comm), image.exe)
         self.attributions[image.source] += 1
         if len(self._cache) >= _CACHE_ENTRIES:
@@ -123,7 +122,10 @@ class Resolver:
         if tid not in self._seen:
             self._seen[tid] = procfs.read_living(tid, proc=self._proc)
         living = self._seen[tid]
-        return living if living is not None and living.start_ns <= time_ns + _TICK_NS else None
+        if living is None or living.start_ns > time_ns + _TICK_NS:
+            return None
+        # somebody born within a tick of the call is told from the caller by the record of it
+        return None if not _surely_older(living, time_ns) and self._life(tid, time_ns).reused else living
 
     def _life(self, tid: int, time_ns: int) -> Life:
         return self._recorder.life(tid, time_ns) if self._recorder is not None else Life()
@@ -134,12 +136,15 @@ class Resolver:
         leader = life if living is None or living.pid == tid else self._life(living.pid, time_ns)
         if living is not None and living.exe and not (life.execs_later or leader.execs_later):
             return Image(living.comm, living.exe, "procfs", derived=False)
-        comm = life.comm or (living.comm if living is not None and not life.execs_later else "")
+        comm = life.comm
+        if comm is None:  # a name may be empty
+            comm = living.comm if living is not None and not life.execs_later else ""
         if life.execs:
             exe, derived = self._exec_exe(tid, life, len(life.execs) - 1, forks)
             return Image(comm, exe, "exec_trace", derived)
-        if life.fork is not None and forks:
-            # a fork that never ran execve has its parent's executable
+        # A fork that never ran execve has its parent's executable. One with another name may have run execve: the
+        # record of a path of 4 KiB does not fit in a page, and the kernel makes none. A thread can't have, and be one.
+        if life.fork is not None and forks and (life.fork.thread or not life.renamed):
             parent = self._image_of(life.fork.parent_tid, life.fork.time_ns, forks - 1)
             if parent.exe:
                 return Image(comm, parent.exe, "fork_trace", parent.derived)
@@ -159,16 +164,11 @@ class Resolver:
             return filename, True
         witness = self._living_ancestor(life)
         if witness is None:
-            return as_exe(filename, root=self._proc / "1" / "root", working_directory=None)
+            return as_exe(filename, root=self._proc / "1" / "root")
         inside = container_id(self._cgroup(tid, life, life.execs[index].time_ns))
         if inside != container_id(procfs.read_cgroup(witness, proc=self._proc) or ""):
             return filename, True  # a container's runtime lives above it, and sees other files
-        base = self._proc / str(witness)
-        directory: str | None = None
-        if life.fork is not None and witness == life.fork.parent_tid:  # a child begins where its parent is
-            with suppress(OSError):
-                directory = procfs.text(bytes((base / "cwd").readlink()))
-        return as_exe(filename, root=base / "root", working_directory=directory)
+        return as_exe(filename, root=self._proc / str(witness) / "root")
 
     def _living_ancestor(self, life: Life) -> int | None:
         """Somebody above a life that is over who still lives: what it sees of the file system is what they saw."""
@@ -247,3 +247,8 @@ class Resolver:
             pid, time_ns = life.fork.parent_tid, life.fork.time_ns
             life = self._life(pid, time_ns)
         return ""
+
+
+def _surely_older(living: procfs.Living, time_ns: int) -> bool:
+    """Whether it was born before that moment, however its start was rounded."""
+    return living.start_ns + _TICK_NS <= time_ns

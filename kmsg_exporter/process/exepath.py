@@ -13,18 +13,17 @@ _MAX_INTERPRETERS = 5  # as the kernel's limit in exec_binprm
 _HEAD = 256  # as the kernel's BINPRM_BUF_SIZE
 
 
-def as_exe(filename: str, *, root: Path, working_directory: str | None) -> tuple[str, bool]:
+def as_exe(filename: str, *, root: Path) -> tuple[str, bool]:
     """(exe, derived) for an execve of `filename` seen from the root folder `root`.
 
-    A symlink, a relative path and a script's interpreter are followed as the kernel follows them. `derived` is
-    False only where the path is taken as it was recorded. Nothing found at the path: it is returned as it is.
+    A symlink and a script's interpreter are followed as the kernel follows them. `derived` is False only where the
+    path is taken as it was recorded. Nothing found at the path, or one that only its caller could follow (a relative
+    one, `/dev/fd/3`): it is returned as it is.
     """
     path = filename
     for _ in range(_MAX_INTERPRETERS):
-        if not path.startswith("/"):  # an interpreter is relative to the working directory too, not to its script
-            if working_directory is None:
-                return path, True
-            path = f"{working_directory}/{path}"
+        if not path.startswith("/"):  # where the dead were is not known; an interpreter is relative to that too
+            return path, True
         real = resolve(path, root=root)
         if real is None:
             return path, True
@@ -36,7 +35,10 @@ def as_exe(filename: str, *, root: Path, working_directory: str | None) -> tuple
 
 
 def resolve(path: str, *, root: Path) -> str | None:
-    """`path` without symlinks, `.` and `..`, as a process whose root folder is `root` sees it; None if not there."""
+    """`path` without symlinks, `.` and `..`, as a process whose root folder is `root` sees it.
+
+    None if it is not there, or leads over /proc/self, which is another place for everybody.
+    """
     todo = [part for part in reversed(path.split("/")) if part]
     done: list[str] = []
     links = 0
@@ -47,6 +49,8 @@ def resolve(path: str, *, root: Path) -> str | None:
         if part == "..":
             done[-1:] = []
             continue
+        if done == ["proc"] and part in ("self", "thread-self"):
+            return None
         try:
             target = os.readlink(root.joinpath(*done, part))
         except OSError:
