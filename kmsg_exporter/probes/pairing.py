@@ -9,7 +9,9 @@ from typing import Literal
 from kmsg_exporter.model import CLEARS, Access, Interface, Operation
 
 _MAX_PENDING = 4096
-_CLEAR_TAKES_NS = 1_000_000_000  # a clear never sleeps: its return is lost if it has not come by then
+# By then the return of a clear is lost, or it is held: a read_clear sleeps when its buffer has to be paged in, and whose
+# memory it is can make that take as long as he likes (userfaultfd, FUSE).
+_CLEAR_TAKES_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Pairing:
 
     def __init__(self) -> None:
         self._pending: dict[tuple[int, str], Step] = {}
+        self._overdue: dict[tuple[int, str], Step] = {}
 
     def feed(self, steps: Iterable[Step]) -> list[Access]:
         """The calls that `steps`, in order of time, finish. A return without an entry is given up: it was lost."""
@@ -51,7 +54,7 @@ class Pairing:
                 done.append(step.access(step.result))
             elif step.phase == "enter":
                 self._begin(key, step)
-            elif (begun := self._pending.pop(key, None)) is not None:
+            elif (begun := self._pending.pop(key, None) or self._overdue.pop(key, None)) is not None:
                 done.append(begun.access(step.result))
         return done
 
@@ -60,16 +63,23 @@ class Pairing:
         return any(step.action in CLEARS for step in self._pending.values())
 
     def overdue_clears(self, now_ns: int) -> list[Access]:
-        """Clears whose return was lost; their result is not known."""
+        """Clears whose return does not come; their result is not known. One that comes after all tells the call again."""
         late = [
             key
             for key, step in self._pending.items()
             if step.action in CLEARS and now_ns - step.time_ns > _CLEAR_TAKES_NS
         ]
-        return [self._pending.pop(key).access(None) for key in late]
+        for key in late:
+            self._add(self._overdue, key, self._pending.pop(key))
+        return [self._overdue[key].access(None) for key in late]
 
     def _begin(self, key: tuple[int, str], step: Step) -> None:
         self._pending.pop(key, None)  # that one's return was lost
-        if len(self._pending) >= _MAX_PENDING:
-            del self._pending[next(iter(self._pending))]
-        self._pending[key] = step
+        self._overdue.pop(key, None)
+        self._add(self._pending, key, step)
+
+    @staticmethod
+    def _add(to: dict[tuple[int, str], Step], key: tuple[int, str], step: Step) -> None:
+        if len(to) >= _MAX_PENDING:
+            del to[next(iter(to))]
+        to[key] = step
