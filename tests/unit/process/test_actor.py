@@ -217,9 +217,7 @@ def test_dead_caller_never_seen_is_unknown_but_for_its_comm(resolver: Resolver) 
 # --- what the path given to execve means -----------------------------------------------------------------------------
 
 
-def test_relative_path_is_not_guessed_from_where_the_parent_is(
-    proc: FakeProc, past: Past, resolver: Resolver
-) -> None:
+def test_relative_path_is_not_guessed_from_where_the_parent_is(proc: FakeProc, past: Past, resolver: Resolver) -> None:
     proc.file("/srv/job/tool")
     ran(past, b"./tool")
     assert named(resolver) == ("exec_trace", "~./tool")
