@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests chart grafana ha \
-  charts image systemd package notify lock clean
+.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests evasions chart grafana \
+  ha charts image systemd package notify lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -44,6 +44,11 @@ lint: $(VENV)/dev.stamp
 
 unit: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --confcutdir=tests tests/evasions/test_table.py
+
+evasions: $(VENV)/dev.stamp tests/setup.stamp ## every way to use the log unnamed, on all kernels (as root)
+	@$(TRACEFS)
+	PYTHON=$(CURDIR)/$(BIN)/python tests/evasions/run.sh
 
 native: $(VENV)/dev.stamp tests/setup.stamp
 	tests/kernel/native.sh

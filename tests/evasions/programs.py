@@ -111,7 +111,7 @@ def script(place: Place) -> Start:
 def symlink(place: Place) -> Start:
     path = place.directory / place.key
     path.symlink_to(place.program("target"))
-    return Start([str(path)])
+    return Start([str(path), "clear"])
 
 
 def relative(place: Place) -> Start:

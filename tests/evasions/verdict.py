@@ -65,6 +65,8 @@ class Judge:
         if "kmsg.process.comm" not in event and event["body"].count("by an unknown process"):
             return WITNESSED
         comm, exe = event["kmsg.process.comm"], event.get("process.executable.path", "")
+        if exe.endswith("…") and done.exe.startswith(exe[:-1]):  # longer than an event may be
+            exe = done.exe
         who = _who(done, comm, exe)
         action = {"action": event["kmsg.action"]}
         if self._metrics.value(METRICS["clear"], comm=comm, exe=exe, **action) != 1:

@@ -183,7 +183,7 @@ WAYS: Final = (
     Way("not-utf8", "a path that is not UTF-8", programs.not_utf8),
     Way("longest", "a path of 4 KiB", programs.longest_path, by_all(NO_EXE)),
     Way("longest-stays", "a path of 4 KiB, still there", programs.longest_path, stays=True),
-    Way("too-deep", "a directory without a path, still there", programs.too_deep, by_all(NO_EXE), stays=True),
+    Way("too-deep", "a directory without a path, still there", programs.too_deep, by_all(AS_RUN), stays=True),
     # the namespace
     Way("pidns", "another pid namespace", by_child("pidns")),
     Way("mntns", "another mount namespace", programs.in_mount_namespace),
