@@ -9,8 +9,8 @@ from typing import Literal
 from kmsg_exporter.model import CLEARS, Access, Interface, Operation
 
 _MAX_PENDING = 4096
-# By then the return of a clear is lost, or it is held: a read_clear sleeps when its buffer has to be paged in, and whose
-# memory it is can make that take as long as he likes (userfaultfd, FUSE).
+# By then the return of a clear is lost, or it is held: a read_clear sleeps while its buffer is paged in, and whoever
+# gives the pages (userfaultfd, FUSE) can take as long as he likes.
 _CLEAR_TAKES_NS = 1_000_000_000
 
 
@@ -63,7 +63,7 @@ class Pairing:
         return any(step.action in CLEARS for step in self._pending.values())
 
     def overdue_clears(self, now_ns: int) -> list[Access]:
-        """Clears whose return does not come; their result is not known. One that comes after all tells the call again."""
+        """Clears whose return does not come, without a result. If it comes after all, the call is told again."""
         late = [
             key
             for key, step in self._pending.items()
