@@ -35,6 +35,10 @@ class Image:
 _UNKNOWN = Image("", "", "none", derived=False)
 
 
+def _unix_ns(boot_ns: int) -> int:
+    return time.time_ns() - (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - boot_ns)
+
+
 class Resolver:
     """Names actors. `recorder` is None where nothing can be traced: then only the living have names.
 
@@ -48,11 +52,13 @@ class Resolver:
         proc: Path,
         command_args: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
+        unix_ns: Callable[[int], int] = _unix_ns,
     ) -> None:
         self._recorder = recorder
         self._proc = proc
         self._command_args = command_args
         self._monotonic = monotonic
+        self._unix_ns = unix_ns
         self._cache: dict[tuple[int, bytes | None], tuple[float, str, str]] = {}
         self._seen: dict[int, procfs.Living | None] = {}
         self.attributions: Counter[str] = Counter()
@@ -155,7 +161,7 @@ class Resolver:
 
     def _exec_exe(self, tid: int, life: Life, index: int, forks: int) -> tuple[str, bool]:
         """What /proc/PID/exe said after the given execve of a life that is over."""
-        filename = life.execs[index].filename
+        filename, when = life.execs[index].filename, life.execs[index].time_ns
         if filename in ("/proc/self/exe", "/proc/thread-self/exe"):
             if index > 0:
                 return self._exec_exe(tid, life, index - 1, forks)[0], True
@@ -164,11 +170,11 @@ class Resolver:
             return filename, True
         witness = self._living_ancestor(life)
         if witness is None:
-            return as_exe(filename, root=self._proc / "1" / "root")
-        inside = container_id(self._cgroup(tid, life, life.execs[index].time_ns))
+            return as_exe(filename, root=self._proc / "1" / "root", unix_ns=self._unix_ns(when))
+        inside = container_id(self._cgroup(tid, life, when))
         if inside != container_id(procfs.read_cgroup(witness, proc=self._proc) or ""):
             return filename, True  # a container's runtime lives above it, and sees other files
-        return as_exe(filename, root=self._proc / str(witness) / "root")
+        return as_exe(filename, root=self._proc / str(witness) / "root", unix_ns=self._unix_ns(when))
 
     def _living_ancestor(self, life: Life) -> int | None:
         """Somebody above a life that is over who still lives: what it sees of the file system is what they saw."""
