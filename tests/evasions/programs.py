@@ -108,10 +108,25 @@ def script(place: Place) -> Start:
     return Start([str(path)])
 
 
+def script_written_anew(place: Place) -> Start:
+    """It names another interpreter when it is gone."""
+    path = place.directory / place.key
+    path.write_text(f"#!{place.program('interpreter')} written\n")
+    path.chmod(0o755)
+    return Start([str(path), place.program("another")], run_as=str(path))
+
+
 def symlink(place: Place) -> Start:
     path = place.directory / place.key
     path.symlink_to(place.program("target"))
     return Start([str(path), "clear"])
+
+
+def symlink_turned(place: Place) -> Start:
+    """It leads to another program when it is gone."""
+    path = place.directory / place.key
+    path.symlink_to(place.program("target"))
+    return Start([str(path), "turned", place.program("another")], run_as=str(path))
 
 
 def relative(place: Place) -> Start:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,21 +31,23 @@ class Done:
 
 
 class Scene:
-    """Runs ways below `directory`; `evade` is the program of them all."""
+    """Runs ways below `directory`; `evade` is the program of them all.
 
-    def __init__(self, directory: Path, evade: Path) -> None:
+    Their files are made at once, and so before anything is run: what is as new as a call is not believed.
+    """
+
+    def __init__(self, directory: Path, evade: Path, ways: Iterable[Way]) -> None:
         self._directory = directory
         self._evade = directory / "evade"
         self._evade.write_bytes(evade.read_bytes())  # into the file system of its links
         self._evade.chmod(0o755)
         self.launcher = Place(LAUNCHER, directory, self._evade).program()
+        self._starts = {way.key: self._prepared(way) for way in ways}
         self._begun: dict[str, tuple[Start, subprocess.Popen[bytes]]] = {}
 
     def begin(self, way: Way, stack: ExitStack) -> None:
         """Start one. An early one, which is to be begun before the agent, waits until it is played."""
-        directory = self._directory / way.key
-        directory.mkdir()
-        start = way.prepare(Place(way.key, directory, self._evade))
+        start = self._starts[way.key]
         process = stack.enter_context(
             subprocess.Popen(
                 [self.launcher, "run", *start.command],
@@ -60,6 +62,11 @@ class Scene:
         if way.early:
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
+
+    def _prepared(self, way: Way) -> Start:
+        directory = self._directory / way.key
+        directory.mkdir()
+        return way.prepare(Place(way.key, directory, self._evade))
 
     def play(self, way: Way, agent: Agent) -> Done:
         """One way, from its beginning to what the agent tells of it."""

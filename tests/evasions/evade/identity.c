@@ -69,6 +69,20 @@ int as_deleted(int argc, char **argv) { // deletes itself while it runs
     return as_clear(0, NULL);
 }
 
+int as_turned(int argc, char **argv) { // turned OTHER: the symlink that it was run by leads to OTHER when it is gone
+    (void)argc;
+    as_clear(0, NULL);
+    checked(unlink(argv[0]), argv[0]);
+    return symlink(argv[2], argv[0]);
+}
+
+int as_written(int argc, char **argv) { // written SCRIPT OTHER: the SCRIPT that it interprets is OTHER's when it is gone
+    (void)argc;
+    as_clear(0, NULL);
+    FILE *script = fopen(argv[2], "w");
+    return script == NULL || fprintf(script, "#!%s\n", argv[3]) < 0 || fclose(script);
+}
+
 int as_descriptor(int argc, char **argv) { // deletes itself and runs what it still has open
     (void)argc;
     int self = checked(open(argv[0], O_RDONLY | O_CLOEXEC), argv[0]);

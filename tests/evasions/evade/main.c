@@ -5,7 +5,8 @@
 static const struct { const char *name; way *way; } WAYS[] = {
     {"run", as_run}, {"clear", as_clear}, {"int80", as_int80}, {"read-clear", as_read_clear}, {"fault", as_fault},
     {"held", as_held}, {"killed", as_killed}, {"thread", as_thread}, {"fork", as_fork}, {"vfork", as_vfork},
-    {"orphan", as_orphan}, {"deleted", as_deleted}, {"descriptor", as_descriptor}, {"memfd", as_memfd},
+    {"orphan", as_orphan}, {"deleted", as_deleted}, {"turned", as_turned},
+    {"written", as_written}, {"descriptor", as_descriptor}, {"memfd", as_memfd},
     {"named", as_named}, {"self", as_self}, {"exec", as_exec}, {"wait", as_wait}, {"later", as_later},
     {"pidns", as_pidns}, {"mntns", as_mntns}, {"userns", as_userns}, {"chroot", as_chroot}, {"reused", as_reused},
     {"storm", as_storm}, {"read", as_read}, {"splice", as_splice}, {"sendfile", as_sendfile}, {"preadv", as_preadv},
