@@ -136,11 +136,12 @@ def relative(place: Place) -> Start:
 
 
 def moved(place: Place) -> Start:
-    """Relative to another directory than its parent's, which has a program of that name too."""
+    """Relative to another directory than its parent's, which lives and has a program of that name too."""
+    place.program()
     place.program(f"elsewhere/{place.key}")
-    mover = place.program(place.key)
-    command = [mover, "exec", str(place.directory / "elsewhere"), f"./{place.key}", "clear"]
-    return Start(command, run_as=f"./{place.key}", directory=str(place.directory))
+    parent, mover = place.program("parent"), place.program("mover")
+    command = [parent, "outlive", mover, "exec", str(place.directory / "elsewhere"), f"./{place.key}", "clear"]
+    return Start(command, run_as=f"./{place.key}", above=(("parent", parent),), directory=str(place.directory))
 
 
 def in_chroot(place: Place) -> Start:
@@ -171,7 +172,7 @@ def called(name: bytes) -> Prepare:
 
 
 def not_utf8(place: Place) -> Start:
-    directory = os.fsencode(place.directory) + b"/caf\xe9 \x1b[1m\n\\x"
+    directory = os.fsencode(place.directory) + b"/\xe9t\xe9 \x1b[1m\n\\x"
     Path(os.fsdecode(directory)).mkdir()
     path = directory + b"/" + place.key.encode()
     os.link(place.evade, path)

@@ -27,7 +27,7 @@ void run(char **argv);
 int checked(int result, const char *what);
 
 typedef int way(int argc, char **argv);
-way as_run, as_clear, as_int80, as_read_clear, as_fault, as_held, as_killed;
+way as_run, as_outlive, as_clear, as_int80, as_read_clear, as_fault, as_held, as_killed;
 way as_thread, as_fork, as_vfork, as_orphan, as_deleted, as_turned, as_written, as_descriptor, as_memfd, as_named, as_self, as_exec, as_wait;
 way as_later, as_pidns, as_mntns, as_userns, as_reused, as_storm, as_chroot;
 way as_read, as_splice, as_sendfile, as_preadv, as_uring, as_pass, as_receive, as_told, as_push_out;

@@ -7,7 +7,8 @@ static const struct { const char *name; way *way; } WAYS[] = {
     {"held", as_held}, {"killed", as_killed}, {"thread", as_thread}, {"fork", as_fork}, {"vfork", as_vfork},
     {"orphan", as_orphan}, {"deleted", as_deleted}, {"turned", as_turned},
     {"written", as_written}, {"descriptor", as_descriptor}, {"memfd", as_memfd},
-    {"named", as_named}, {"self", as_self}, {"exec", as_exec}, {"wait", as_wait}, {"later", as_later},
+    {"named", as_named}, {"self", as_self}, {"exec", as_exec}, {"outlive", as_outlive},
+    {"wait", as_wait}, {"later", as_later},
     {"pidns", as_pidns}, {"mntns", as_mntns}, {"userns", as_userns}, {"chroot", as_chroot}, {"reused", as_reused},
     {"storm", as_storm}, {"read", as_read}, {"splice", as_splice}, {"sendfile", as_sendfile}, {"preadv", as_preadv},
     {"uring", as_uring}, {"pass", as_pass}, {"receive", as_receive}, {"told", as_told}, {"push-out", as_push_out},
@@ -61,6 +62,15 @@ int checked(int result, const char *what) {
 int as_run(int argc, char **argv) { // run PROGRAM [ARGUMENT...]
     (void)argc;
     run(argv + 2);
+    return 0;
+}
+
+int as_outlive(int argc, char **argv) { // outlive PROGRAM [ARGUMENT...]: runs it, and stays when that is gone
+    (void)argc;
+    unsetenv("EVADE_STAY");
+    run(argv + 2);
+    setenv("EVADE_STAY", "1", 1);
+    stay();
     return 0;
 }
 
