@@ -180,7 +180,7 @@ WAYS: Final = (
     Way("self", "`/proc/self/exe`", evade("self")),
     Way("relative", "a relative path", programs.relative, by_all(AS_RUN)),
     Way("relative-stays", "a relative path, still there", programs.relative, stays=True),
-    Way("moved", "a relative path after chdir", programs.moved, by_all(AS_RUN), stays=True),
+    Way("moved", "a relative path after chdir", programs.moved, by_all(AS_RUN), lines=2, stays=True),
     Way("chroot", "a path that is another's outside its root", programs.in_chroot, by_all(AS_RUN)),
     Way("not-utf8", "a path that is not UTF-8", programs.not_utf8),
     Way("longest", "a path of 4 KiB", programs.longest_path, by_all(NO_EXE)),
