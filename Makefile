@@ -7,7 +7,7 @@ TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t trac
 .DEFAULT_GOAL := help
 
 .PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart \
-  grafana ha charts hotplugs beside image systemd package notify lock clean fuzz-short fuzz
+  grafana ha charts hotplugs beside image systemd package notify lock clean fuzz-short fuzz evasions
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -47,6 +47,11 @@ lint: $(VENV)/dev.stamp
 
 unit: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --confcutdir=tests tests/evasions/test_table.py
+
+evasions: $(VENV)/dev.stamp tests/setup.stamp ## every way to use the log unnamed, on all kernels (as root)
+	@$(TRACEFS)
+	PYTHON=$(CURDIR)/$(BIN)/python tests/evasions/run.sh
 
 fuzz-short: $(VENV)/fuzz.stamp
 	$(BIN)/python -m pytest --confcutdir=tests tests/fuzz

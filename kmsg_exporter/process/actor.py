@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +35,10 @@ class Image:
 _ITSELF = frozenset({"/proc/self/exe", "/proc/thread-self/exe"})
 
 
+def _unix_ns(boot_ns: int) -> int:
+    return time.time_ns() - (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - boot_ns)
+
+
 class Resolver:
     """Names actors. `recorder` is None where nothing can be traced: then only the living have names.
 
@@ -49,11 +52,13 @@ class Resolver:
         proc: Path,
         command_args: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
+        unix_ns: Callable[[int], int] = _unix_ns,
     ) -> None:
         self._recorder = recorder
         self._proc = proc
         self._command_args = command_args
         self._monotonic = monotonic
+        self._unix_ns = unix_ns
         self._cache: dict[tuple[int, bytes | None], tuple[float, str, str]] = {}
         self._lasting: dict[tuple[int, bytes], procfs.Living] = {}
         self._seen: dict[int, procfs.Living | None] = {}
@@ -79,11 +84,11 @@ class Resolver:
         self._seen.clear()
         living = self._living(tid, time_ns)
         trusted = living is not None and living.exe and comm is not None and living.comm == procfs.text(comm)
-        if living is not None and trusted:
+        if living is not None and trusted and _surely_older(living, time_ns):
             image = Image(living.comm, living.exe, "procfs", derived=False)
         else:
             self.refresh()
-            image = self._image(tid, time_ns, living)
+            image = self._image(tid, time_ns, self._living(tid, time_ns))
         named = (image.comm if comm is None else procfs.text(comm), image.exe)
         self.attributions[image.source] += 1
         if len(self._cache) >= _CACHE_ENTRIES:
@@ -161,7 +166,10 @@ class Resolver:
         if tid not in self._seen:
             self._seen[tid] = procfs.read_living(tid, proc=self._proc)
         living = self._seen[tid]
-        return living if living is not None and living.start_ns <= time_ns + _TICK_NS else None
+        if living is None or living.start_ns > time_ns + _TICK_NS:
+            return None
+        # somebody born within a tick of the call is told from the caller by the record of it
+        return None if not _surely_older(living, time_ns) and self._life(tid, time_ns).reused else living
 
     def _life(self, tid: int, time_ns: int) -> Life:
         return self._recorder.life(tid, time_ns) if self._recorder is not None else Life()
@@ -172,12 +180,15 @@ class Resolver:
         leader = life if living is None or living.pid == tid else self._life(living.pid, time_ns)
         if living is not None and living.exe and not (life.execs_later or leader.execs_later):
             return Image(living.comm, living.exe, "procfs", derived=False)
-        comm = life.comm or (living.comm if living is not None and not life.execs_later else "")
+        comm = life.comm
+        if comm is None:  # a name may be empty
+            comm = living.comm if living is not None and not life.execs_later else ""
         if life.execs:
             exe, derived = self._exec_exe(tid, life, forks)
             return Image(comm, exe, "exec_trace", derived)
-        if life.fork is not None and forks:
-            # a fork that never ran execve has its parent's executable
+        # A fork that never ran execve has its parent's executable. One with another name may have run execve: the
+        # record of a path of 4 KiB does not fit in a page, and the kernel makes none. A thread can't have, and be one.
+        if life.fork is not None and forks and (life.fork.thread or not life.renamed):
             parent = self._image_of(life.fork.parent_tid, life.fork.time_ns, forks - 1)
             if parent.exe:
                 return Image(comm, parent.exe, "fork_trace", parent.derived)
@@ -199,17 +210,13 @@ class Resolver:
     def _resolved(self, tid: int, life: Life, run: Exec) -> tuple[str, bool]:
         """What execve of a path ran, in the file system that a life that is over saw."""
         witness = self._living_ancestor(life)
+        unix_ns = self._unix_ns(run.time_ns)
         if witness is None:
-            return as_exe(run.filename, root=self._proc / "1" / "root", working_directory=None)
+            return as_exe(run.filename, root=self._proc / "1" / "root", unix_ns=unix_ns)
         inside = container_id(self._cgroup(tid, life, run.time_ns))
         if inside != container_id(procfs.read_cgroup(witness, proc=self._proc) or ""):
             return run.filename, True  # a container's runtime lives above it, and sees other files
-        base = self._proc / str(witness)
-        directory: str | None = None
-        if life.fork is not None and witness == life.fork.parent_tid:  # a child begins where its parent is
-            with suppress(OSError):
-                directory = procfs.text(bytes((base / "cwd").readlink()))
-        return as_exe(run.filename, root=base / "root", working_directory=directory)
+        return as_exe(run.filename, root=self._proc / str(witness) / "root", unix_ns=unix_ns)
 
     def _living_ancestor(self, life: Life) -> int | None:
         """Somebody above a life that is over who still lives: what it sees of the file system is what they saw."""
@@ -291,3 +298,8 @@ class Resolver:
             pid, time_ns = life.fork.parent_tid, life.fork.time_ns
             life = self._life(pid, time_ns)
         return ""
+
+
+def _surely_older(living: procfs.Living, time_ns: int) -> bool:
+    """Whether it was born before that moment, however its start was rounded."""
+    return living.start_ns + _TICK_NS <= time_ns

@@ -54,7 +54,8 @@ class Exec:
 class Life:
     """What was recorded of one thread up to some moment, oldest first within `execs`.
 
-    `execs_later` says that it ran execve after that moment: what /proc shows now is not what acted.
+    `execs_later` says that it ran execve after that moment: what /proc shows now is not what acted. `reused` says that
+    the id was given to somebody else since, `renamed` that it took another name without an execve being recorded.
     """
 
     fork: Fork | None = None
@@ -62,6 +63,8 @@ class Life:
     comm: str | None = None
     cgroup: str | None = None
     execs_later: bool = False
+    reused: bool = False
+    renamed: bool = False
 
 
 @dataclass(slots=True)
@@ -166,11 +169,12 @@ class FlightRecorder:
         execs: list[Exec] = []
         comm: str | None = None
         cgroup: str | None = None
-        later = False
+        later = reused = renamed = False
         for when, event, layout, record in self._records_of(tid):
             if when > time_ns:
                 if event == FORK:
-                    break  # the id was used again
+                    reused = True
+                    break
                 later = later or event == EXEC
                 continue
             if event == FORK:
@@ -183,14 +187,16 @@ class FlightRecorder:
                     bool(flags & _CLONE_THREAD),
                     bool(flags & _CLONE_PARENT),
                 )
-                execs, cgroup = [], None
+                execs, cgroup, renamed = [], None, False
             elif event == EXEC:
                 execs.append(Exec(when, text(layout["filename"].text(record))))
+                renamed = False
             elif event == RENAME:
                 comm = text(layout["newcomm"].text(record))
+                renamed = not execs
             elif event == CGROUP:
                 cgroup = text(layout["dst_path"].text(record))
-        return Life(fork, tuple(execs), comm, cgroup, later)
+        return Life(fork, tuple(execs), comm, cgroup, later, reused, renamed)
 
     def _records_of(self, tid: int) -> list[tuple[int, str, EventFormat, bytes]]:
         """The process events about one thread, by time."""

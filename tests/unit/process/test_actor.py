@@ -19,7 +19,7 @@ SHELL, SCRIPT, CALLER = 7, 40, 42
 @pytest.fixture(autouse=True)
 def _shell(proc: FakeProc) -> None:
     """A living shell that a caller's story begins with."""
-    proc.add(SHELL, comm="bash", exe="/usr/bin/bash", cwd="/srv/job")
+    proc.add(SHELL, comm="bash", exe="/usr/bin/bash")
     proc.file("/usr/bin/bash")
     proc.file("/usr/bin/dmesg")
 
@@ -97,6 +97,17 @@ def test_id_that_somebody_born_later_has_is_not_the_callers(proc: FakeProc, past
     assert named(resolver, time_ns=CALL + 2 * SECOND, comm=b"innocent") == ("procfs", "/usr/bin/innocent")
 
 
+@pytest.mark.parametrize("start_ns", [CALL, CALL + SECOND // 100])
+def test_id_that_somebody_was_given_within_a_tick_is_not_the_callers(
+    proc: FakeProc, past: Past, resolver: Resolver, start_ns: int
+) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    past.fork(CALL + 100, parent=SHELL, child=CALLER)
+    proc.add(CALLER, comm="dmesg", exe="/usr/bin/innocent", start_ns=start_ns)
+    assert named(resolver) == ("exec_trace", "/usr/bin/dmesg")
+    assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
+
+
 def test_without_a_recorder_only_the_living_have_names(proc: FakeProc) -> None:
     resolver = Resolver(None, proc=proc.folder)
     proc.add(CALLER, comm="dmesg", exe="/usr/bin/dmesg")
@@ -117,6 +128,20 @@ def test_dead_caller_is_told_by_its_exec(past: Past, resolver: Resolver) -> None
 def test_dead_fork_without_an_exec_ran_what_its_parent_ran(past: Past, resolver: Resolver) -> None:
     past.fork(CALL - 200, parent=SHELL, child=CALLER, comm=b"bash")
     assert named(resolver, comm=b"bash") == ("fork_trace", "/usr/bin/bash")
+
+
+def test_dead_fork_with_a_name_of_its_own_may_have_run_what_was_not_recorded(past: Past, resolver: Resolver) -> None:
+    past.fork(CALL - 200, parent=SHELL, child=CALLER, comm=b"bash")
+    past.rename(CALL - 100, CALLER, b"d")
+    assert named(resolver, comm=b"d") == ("none", "")
+
+
+def test_dead_caller_that_had_an_empty_name_has_none(proc: FakeProc, past: Past, resolver: Resolver) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    past.rename(CALL - 50, CALLER, b"")
+    proc.add(CALLER, comm="later", exe=None, state="Z")
+    resolver.refresh()
+    assert resolver.actor(CALLER, CALL, None).comm == ""
 
 
 def test_dead_fork_of_a_dead_parent_ran_what_that_had_run_when_it_forked(past: Past, resolver: Resolver) -> None:
@@ -192,15 +217,9 @@ def test_dead_caller_never_seen_is_unknown_but_for_its_comm(resolver: Resolver) 
 # --- what the path given to execve means -----------------------------------------------------------------------------
 
 
-def test_relative_path_starts_where_the_parent_is(proc: FakeProc, past: Past, resolver: Resolver) -> None:
+def test_relative_path_is_not_guessed_from_where_the_parent_is(proc: FakeProc, past: Past, resolver: Resolver) -> None:
     proc.file("/srv/job/tool")
     ran(past, b"./tool")
-    assert named(resolver) == ("exec_trace", "~/srv/job/tool")
-
-
-def test_relative_path_of_a_child_of_the_dead_stays_relative(past: Past, resolver: Resolver) -> None:
-    past.fork(CALL - 400, parent=SHELL, child=SCRIPT)
-    ran(past, b"./tool", parent=SCRIPT)
     assert named(resolver) == ("exec_trace", "~./tool")
 
 
