@@ -145,8 +145,8 @@ class Watch:
             if now >= self._next_health:
                 self._next_health = now + _HEALTH_SECONDS
                 self.tell()  # with the recorder that heard it
-                if self._guarded_health():
-                    poll = self._poller()
+                self._guarded_health()
+                poll = self._poller()  # a CPU may have come online that never was
         self._guarded_round(full=False)  # what came while it was told to stop
         self.tell()
 
@@ -171,6 +171,7 @@ class Watch:
             self._show(look.state)
         self._tally.others(calls)
         if full:
+            self._tally.counted(self._backend.counted())
             if self._scan.due():
                 self._scan.step(_SCAN_SECONDS)
             if wanted != self._done or time.monotonic() >= self._next_observation:
@@ -276,15 +277,14 @@ class Watch:
             push=self._push_state(),
         )
 
-    def _guarded_health(self) -> bool:
+    def _guarded_health(self) -> None:
         try:
-            return self._check_health()
+            self._check_health()
         except Exception:  # noqa: BLE001  the agent's outermost loop
             _log.exception("what is attached could not be checked; it is tried again")
-            return False
 
-    def _check_health(self) -> bool:
-        """Attach again what somebody took away, or something better. Whether there is something else to poll now."""
+    def _check_health(self) -> None:
+        """Attach again what somebody took away, or something better."""
         intact = self._backend.intact()
         if not intact:
             if self._intact:
@@ -295,7 +295,7 @@ class Watch:
         fresh = self._improve() if intact else self._reattach()
         if fresh is None:
             self._intact = intact
-            return not intact
+            return
         self._lost_before += self._backend.lost_events()
         self._backend, self._recorder = fresh
         self._resolver.use(self._recorder)
@@ -304,4 +304,3 @@ class Watch:
         self._intact = True
         self._next_observation = 0.0
         _log.info("the %s backend is attached now", self._backend.name)
-        return True

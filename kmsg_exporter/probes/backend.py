@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
-from kmsg_exporter.model import Access, ProbeState
+from kmsg_exporter.model import Access, Counted, ProbeState
 from kmsg_exporter.probes.decoders import Decoder
 from kmsg_exporter.probes.pairing import Pairing, Step
 from kmsg_exporter.tracefs.instance import Instance
@@ -35,6 +35,9 @@ class Backend(Protocol):
 
     def drain(self, *, bulk: bool) -> list[Access]:
         """The calls recorded since the last time, by time; with `bulk` also those that are only counted."""
+
+    def counted(self) -> list[Counted]:
+        """What the kernel counted by itself since the last time, and clears whose records were lost, where it can."""
 
     def clear_pending(self) -> bool:
         """Whether a clear has begun and not yet returned, or may be among what was not read yet."""
@@ -62,6 +65,8 @@ def _boot_ns() -> int:
 class RecordReader:
     """Reads instances' pages into calls. `decoders` maps a record's type to what makes a step of it.
 
+    `note` is shown every step of what wakes us; `drained` counts them.
+
     A drain reads at most `most_pages` of each CPU: in a storm the next drain comes at once, and without a bound on one
     there would be none on what is held.
     """
@@ -80,6 +85,8 @@ class RecordReader:
         self._most_pages = most_pages
         self.decoders: dict[int, Decoder] = {}
         self.seen: dict[int, int] = {}
+        self.note: Callable[[Sequence[Step]], None] = lambda _: None
+        self.drained = 0
         self._pairing = Pairing()
         self._newer: list[Step] = []
         self._behind = False
@@ -101,7 +108,10 @@ class RecordReader:
                 break
         self._newer = [step for step in steps if step.time_ns > complete_ns]
         self._behind = complete_ns < begun_ns or bool(self._newer)
-        done = self._pairing.feed(sorted((step for step in steps if step.time_ns <= complete_ns), key=_by_time))
+        steps = [step for step in steps if step.time_ns <= complete_ns]
+        self.note(steps)
+        self.drained += len(steps)
+        done = self._pairing.feed(sorted(steps, key=_by_time))
         if bulk:
             done += self._pairing.feed(sorted(self._steps(self._bulk, self._boot_ns(), _BULK_PAGES)[0], key=_by_time))
         done += self._pairing.overdue_clears(complete_ns)
@@ -111,9 +121,15 @@ class RecordReader:
         return self._behind or self._pairing.clear_pending()
 
     def lost_events(self) -> int:
+        """Trace records that the kernel dropped, pages and records that could not be read, and halves of such calls."""
         with suppress(FeatureUnavailable, TracefsRejected):  # torn away: what was known stays true
             self._dropped = self._urgent.stats().lost + self._bulk.stats().lost
-        return self._dropped + self._undecodable
+        # without a loss, a half is a call that had begun before it was traced
+        return self._dropped + self._undecodable + (self._pairing.halves if self._dropped else 0)
+
+    def dropped_urgent(self) -> int:
+        """How many records of what wakes us found no room. Raises FeatureUnavailable, TracefsRejected."""
+        return self._urgent.stats().lost
 
     def _steps(self, instance: Instance, begun_ns: int, most_pages: int) -> tuple[list[Step], int]:
         """What one reading that began now found, and up to when nothing is missing in it."""

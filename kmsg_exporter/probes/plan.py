@@ -17,6 +17,7 @@ from kmsg_exporter.probes.state import StateBackend
 from kmsg_exporter.probes.tracepoint import TracepointBackend
 from kmsg_exporter.tracefs import dynevent
 from kmsg_exporter.tracefs.files import Tracefs, open_tracefs
+from kmsg_exporter.tracefs.hist import remove_triggers
 from kmsg_exporter.tracefs.instance import Instance, remove_instance
 
 BACKENDS: Final = ("kprobe", "tracepoint", "function", "state")
@@ -120,6 +121,8 @@ def _silence(tracefs: Tracefs) -> None:
     """Switch off what an earlier life with another backend left switched on."""
     for name in INSTANCES:
         tracefs.write(f"instances/{name}/events/enable", "0", truncate=True)
+        for probe in dynevent.defined(tracefs, GROUP):
+            remove_triggers(tracefs, f"instances/{name}/events/{GROUP}/{probe}")
         if tracefs.exists(f"instances/{name}/current_tracer"):
             tracefs.write(f"instances/{name}/current_tracer", "nop", truncate=True)
     dynevent.undefine(tracefs, GROUP)

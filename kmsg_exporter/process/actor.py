@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from kmsg_exporter.process import procfs
 from kmsg_exporter.process.container import container_id, pod_uid
 from kmsg_exporter.process.exepath import as_exe
 from kmsg_exporter.process.origin import origin
-from kmsg_exporter.process.recorder import FlightRecorder, Fork, Life, boot_ns
+from kmsg_exporter.process.recorder import Exec, FlightRecorder, Life, boot_ns
 
 _TICK_NS = 10_000_000  # start times in /proc are rounded down to a clock tick
 _MAX_ANCESTORS = 16
@@ -43,6 +42,13 @@ class _Named:
     exe: str
 
 
+_ITSELF = frozenset({"/proc/self/exe", "/proc/thread-self/exe"})
+
+
+def _unix_ns(moment_boot_ns: int) -> int:
+    return time.time_ns() - (boot_ns() - moment_boot_ns)
+
+
 class Resolver:
     """Names actors. `recorder` is None where nothing can be traced: then only the living have names.
 
@@ -57,13 +63,16 @@ class Resolver:
         command_args: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         boot_ns: Callable[[], int] = boot_ns,
+        unix_ns: Callable[[int], int] = _unix_ns,
     ) -> None:
         self._recorder = recorder
         self._proc = proc
         self._command_args = command_args
         self._monotonic = monotonic
         self._boot_ns = boot_ns
+        self._unix_ns = unix_ns
         self._cache: dict[tuple[int, bytes | None], _Named] = {}
+        self._lasting: dict[tuple[int, bytes], procfs.Living] = {}
         self._seen: dict[int, tuple[int, procfs.Living | None]] = {}
         self.attributions: Counter[str] = Counter()
 
@@ -101,6 +110,41 @@ class Resolver:
         self._cache[key] = named
         return named.comm, named.exe
 
+    def name_between(self, tid: int, since_ns: int, until_ns: int, comm: bytes) -> tuple[str, str]:
+        """(comm, exe) for calls that were counted, not recorded; the exe is "" if there were two under this name."""
+        shown = procfs.text(comm)
+        living = procfs.read_living(tid, proc=self._proc)
+        if living is not None and living == self._lasting.get((tid, comm)):
+            self.attributions["cache"] += 1
+            return shown, living.exe
+        images = [image for image in self._images(tid, since_ns, until_ns) if image.comm == shown and image.exe]
+        if len({image.exe for image in images}) != 1:
+            self.attributions["none"] += 1
+            return shown, ""
+        if living is not None and living.comm == shown and living.exe == images[0].exe:
+            if len(self._lasting) >= _CACHE_ENTRIES:
+                self._lasting.clear()
+            self._lasting[tid, comm] = living
+        self.attributions[images[0].source] += 1
+        return shown, images[0].exe
+
+    def actor_between(self, tid: int, since_ns: int, until_ns: int) -> Actor | None:
+        """Who made calls that were counted, not recorded; None if it was not one comm and exe all the time."""
+        images = [image for image in self._images(tid, since_ns, until_ns) if image.exe]
+        if len({(image.comm, image.exe) for image in images}) != 1:
+            return None
+        changes = self._changes(tid, since_ns, until_ns)
+        return self.actor(tid, changes[-1] if changes else until_ns, None)
+
+    def _images(self, tid: int, since_ns: int, until_ns: int) -> list[Image]:
+        """All that a thread ran in a stretch of time."""
+        self.refresh()
+        moments = (since_ns, *self._changes(tid, since_ns, until_ns), until_ns)
+        return [self._image(tid, when, self._living(tid, when)) for when in moments]
+
+    def _changes(self, tid: int, since_ns: int, until_ns: int) -> list[int]:
+        return [] if self._recorder is None else self._recorder.changes(tid, since_ns, until_ns)
+
     def actor(self, tid: int, time_ns: int, comm: bytes | None) -> Actor:
         """The whole story for a call that is told: who, and the chain above it."""
         self._catch_up(time_ns)
@@ -136,7 +180,7 @@ class Resolver:
     def _living(self, tid: int, time_ns: int) -> procfs.Living | None:
         """/proc's answer, unless the id has gone to somebody who was born after the call."""
         living = self._look_at(tid, time_ns)
-        if living is None or living.start_ns > time_ns + _TICK_NS or self._life(tid, time_ns).over:
+        if living is None or living.start_ns > time_ns + _TICK_NS or self._life(tid, time_ns).reused:
             return None
         return living
 
@@ -159,14 +203,17 @@ class Resolver:
         """What thread `tid` ran at `time_ns`."""
         life = self._life(tid, time_ns)
         leader = life if living is None or living.pid == tid else self._life(living.pid, time_ns)
-        comm = life.comm if life.comm is not None else living.comm if living is not None and life.complete else ""
+        comm = life.comm  # a name may be empty
+        if comm is None:
+            comm = living.comm if living is not None and life.complete else ""
         if living is not None and living.exe and all(one.complete and not one.execs_later for one in (life, leader)):
             return Image(comm, living.exe, "procfs", derived=False)
         if life.execs:
-            exe, derived = self._exec_exe(tid, life, len(life.execs) - 1, forks)
+            exe, derived = self._exec_exe(tid, life, forks)
             return Image(comm, exe, "exec_trace", derived)
-        if life.fork is not None and forks:
-            # a fork that never ran execve has its parent's executable
+        # A fork that never ran execve has its parent's executable. One with another name may have run execve: the
+        # record of a path of 4 KiB does not fit in a page, and the kernel makes none. A thread can't have, and be one.
+        if life.fork is not None and forks and (life.fork.thread or not life.renamed):
             parent = self._image_of(life.fork.parent_tid, life.fork.time_ns, forks - 1)
             if parent.exe:
                 return Image(comm, parent.exe, "fork_trace", parent.derived)
@@ -175,27 +222,26 @@ class Resolver:
     def _image_of(self, tid: int, time_ns: int, forks: int) -> Image:
         return self._image(tid, time_ns, self._living(tid, time_ns), forks)
 
-    def _exec_exe(self, tid: int, life: Life, index: int, forks: int) -> tuple[str, bool]:
-        """What /proc/PID/exe said after the given execve of a life that is over."""
-        filename = life.execs[index].filename
-        if filename in ("/proc/self/exe", "/proc/thread-self/exe"):
-            if index > 0:
-                return self._exec_exe(tid, life, index - 1, forks)[0], True
-            if life.fork is not None and forks:
-                return self._image_of(life.fork.parent_tid, life.fork.time_ns, forks - 1).exe, True
-            return filename, True
+    def _exec_exe(self, tid: int, life: Life, forks: int) -> tuple[str, bool]:
+        """What /proc/PID/exe said after the last execve of a life that is over."""
+        run = next((run for run in reversed(life.execs) if run.filename not in _ITSELF), None)
+        if run is not None:
+            exe, derived = self._resolved(tid, life, run)
+            return exe, derived or run is not life.execs[-1]
+        if life.fork is not None and forks:
+            return self._image_of(life.fork.parent_tid, life.fork.time_ns, forks - 1).exe, True
+        return life.execs[0].filename, True
+
+    def _resolved(self, tid: int, life: Life, run: Exec) -> tuple[str, bool]:
+        """What execve of a path ran, in the file system that a life that is over saw."""
         witness = self._living_ancestor(life)
+        unix_ns = self._unix_ns(run.time_ns)
         if witness is None:
-            return as_exe(filename, root=self._proc / "1" / "root", working_directory=None)
-        inside = container_id(self._cgroup(tid, life, life.execs[index].time_ns))
+            return as_exe(run.filename, root=self._proc / "1" / "root", unix_ns=unix_ns)
+        inside = container_id(self._cgroup(tid, life, run.time_ns))
         if inside != container_id(procfs.read_cgroup(witness, proc=self._proc) or ""):
-            return filename, True  # a container's runtime lives above it, and sees other files
-        base = self._proc / str(witness)
-        directory: str | None = None
-        if life.fork is not None and witness == life.fork.parent_tid:  # a child begins where its parent is
-            with suppress(OSError):
-                directory = procfs.text(bytes((base / "cwd").readlink()))
-        return as_exe(filename, root=base / "root", working_directory=directory)
+            return run.filename, True  # a container's runtime lives above it, and sees other files
+        return as_exe(run.filename, root=self._proc / str(witness) / "root", unix_ns=unix_ns)
 
     def _living_ancestor(self, life: Life) -> int | None:
         """Somebody above a life that is over who still lives: what it sees of the file system is what they saw."""
@@ -241,19 +287,22 @@ class Resolver:
 
     def _parent(self, pid: int, time_ns: int) -> tuple[int, int] | None:
         """(pid, moment) of the parent that a process had: the recorded one, else today's (init, for an orphan)."""
-        fork: Fork | None = self._life(pid, time_ns).fork
-        if fork is None:
-            living = self._living(pid, time_ns)
-            return (living.parent_pid, time_ns) if living is not None else None
-        parent = self._living(fork.parent_tid, fork.time_ns)
-        leader = (
-            parent.pid
-            if parent is not None
-            else self._leader(fork.parent_tid, self._life(fork.parent_tid, fork.time_ns))
-        )
-        # the parent's own story is told as of now where it lives (it may have run execve since), else as of the fork
-        when = time_ns if parent is not None else fork.time_ns
-        return self._parent(leader, fork.time_ns) if fork.sibling else (leader, when)
+        for _ in range(_MAX_FORKS):
+            fork = self._life(pid, time_ns).fork
+            if fork is None:
+                living = self._living(pid, time_ns)
+                return (living.parent_pid, time_ns) if living is not None else None
+            parent = self._living(fork.parent_tid, fork.time_ns)
+            leader = (
+                parent.pid
+                if parent is not None
+                else self._leader(fork.parent_tid, self._life(fork.parent_tid, fork.time_ns))
+            )
+            if not fork.sibling:
+                # a parent that lives is told of as it is now (it may have run execve since), else as of the fork
+                return leader, time_ns if parent is not None else fork.time_ns
+            pid, time_ns = leader, fork.time_ns  # the same parent as who forked it
+        return None
 
     def _cgroup(self, pid: int, life: Life, time_ns: int) -> str:
         """The cgroup of a process: its own, or that of who forked it, as far back as it takes.

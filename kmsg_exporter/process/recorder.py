@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import Any, Final
 
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
@@ -61,8 +62,9 @@ class Exec:
 class Life:
     """What was recorded of one thread up to some moment, oldest first within `execs`.
 
-    `execs_later` says that it ran execve after that moment: what /proc shows now is not what acted. With `over` the id
-    has been used again since: /proc shows somebody else. Without `complete` either may have been, and nobody knows.
+    `execs_later` says that it ran execve after that moment: what /proc shows now is not what acted. `reused` says that
+    the id was given to somebody else since; without `complete` either may be, and nobody knows. `renamed` says that it
+    took another name without an execve being recorded.
     """
 
     fork: Fork | None = None
@@ -70,7 +72,8 @@ class Life:
     comm: str | None = None
     cgroup: str | None = None
     execs_later: bool = False
-    over: bool = False
+    reused: bool = False
+    renamed: bool = False
     complete: bool = True
 
 
@@ -159,6 +162,16 @@ class FlightRecorder:
             for when, event, _, record in reversed(self._history.records(page))
         )
 
+    def changes(self, tid: int, after_ns: int, until_ns: int) -> list[int]:
+        """When, in (after_ns, until_ns] of CLOCK_BOOTTIME, a thread was born, ran execve or took another name."""
+        try:
+            found = self._records_of(tid, _PROCESS_EVENTS - {CGROUP}, after_ns)
+        except DecodeError:
+            return []
+        # execve renames first: that is no change of its own
+        own = [one for one, after in zip_longest(found, found[1:]) if not _is_of_exec(one[1], after)]
+        return [when for when, *_ in own if after_ns < when <= until_ns]
+
     def console(self, after_ns: int, until_ns: int) -> list[str]:
         """The text of records printed in (after_ns, until_ns] of CLOCK_BOOTTIME, oldest first, without their level."""
         lines = []
@@ -176,11 +189,11 @@ class FlightRecorder:
         fork: Fork | None = None
         execs: list[Exec] = []
         cgroup: str | None = None
-        later = over = False
-        for when, event, layout, record in self._life_of(tid):
+        later = reused = False
+        for when, event, layout, record in self._records_of(tid, _LIFE_EVENTS):
             if when > time_ns:
-                later, over = later or event == EXEC, event == FORK
-                if over:
+                later, reused = later or event == EXEC, event == FORK
+                if reused:
                     break
             elif event == FORK:
                 flags = layout["clone_flags"].integer(record)
@@ -197,30 +210,35 @@ class FlightRecorder:
             else:
                 cgroup = text(layout["dst_path"].text(record))
         complete = self._history.complete_since <= time_ns
-        name = self._name_of(tid, time_ns, fork) if complete else None
-        return Life(fork, tuple(execs), name, cgroup, later, over, complete)
+        named_ns, name = self._name_of(tid, time_ns, fork) if complete else (0, None)
+        renamed = not execs and named_ns > (0 if fork is None else fork.time_ns)
+        return Life(fork, tuple(execs), name, cgroup, later, reused, renamed, complete)
 
-    def _life_of(self, tid: int) -> list[Record]:
-        """The records that make a thread's life, by time: not its names, of which it can have very many."""
-        pages = [page for page in self._history.about(tid) if tid in page.lives]
+    def _records_of(self, tid: int, events: AbstractSet[str], after_ns: int = 0) -> list[Record]:
+        """Records about one thread, by time. It can have very many names: its life is found without them."""
+        pages = [
+            page
+            for page in self._history.about(tid)
+            if page.end_ns > after_ns and (tid in page.lives or RENAME in events)
+        ]
         return [
             record
             for record in self._records(pages)
-            if record[1] in _LIFE_EVENTS
+            if record[1] in events
             and record[0] >= self._history.complete_since
             and self._whom[record[1]].integer(record[3]) == tid
         ]
 
-    def _name_of(self, tid: int, time_ns: int, fork: Fork | None) -> str | None:
-        """The name that a thread had: the newest that it was given until then, else the one that it gave up later."""
+    def _name_of(self, tid: int, time_ns: int, fork: Fork | None) -> tuple[int, str | None]:
+        """(since when, name): the newest that a thread was given until then, else the one that it gave up later."""
         newest, name = (0, None) if fork is None else (fork.time_ns, fork.comm)
         for when, _, layout, record in self._renames(tid, reversed, lambda when: when <= time_ns):
             if when >= max(newest, self._history.complete_since):
                 newest, name = when, text(layout["newcomm"].text(record))
         if name is None:
             later = sorted(self._renames(tid, iter, lambda when: when > time_ns), key=_by_time)
-            return text(later[0][2]["oldcomm"].text(later[0][3])) if later else None
-        return name
+            name = text(later[0][2]["oldcomm"].text(later[0][3])) if later else None
+        return newest, name
 
     def _renames(
         self, tid: int, order: Callable[[Sequence[Any]], Iterator[Any]], wanted: Callable[[int], bool]
@@ -252,9 +270,13 @@ class FlightRecorder:
         _, event, _, raw = record
         if event not in _PROCESS_EVENTS:
             return About(printed=event in self._tells_printed)
-        tid = int.from_bytes(raw[self._whom[event].offset :][:4], "little")
+        tid = int.from_bytes(raw[self._whom[event].offset :][:4], "little", signed=True)
         return About(name=tid) if event == RENAME else About(life=tid)
 
 
 def _by_time(record: Record) -> int:
     return record[0]
+
+
+def _is_of_exec(event: str, after: Record | None) -> bool:
+    return event == RENAME and after is not None and after[1] == EXEC

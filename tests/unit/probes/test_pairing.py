@@ -160,6 +160,23 @@ def test_clear_whose_return_does_not_come_is_told_after_a_second() -> None:
     assert not pairing.clear_pending()
 
 
+def test_return_of_a_clear_that_was_held_is_told_when_it_comes() -> None:
+    pairing = Pairing()
+    pairing.feed([step(100, 1, "enter")])
+    pairing.overdue_clears(9_000_000_000)
+    assert pairing.feed([step(9_000_000_100, 1, "exit", result=80)]) == [access(100, 1, 80)]
+    assert pairing.feed([step(9_000_000_200, 1, "exit", result=80)]) == []
+
+
+def test_held_clear_gives_way_to_the_next_call_of_its_thread() -> None:
+    pairing = Pairing()
+    pairing.feed([step(100, 1, "enter")])
+    pairing.overdue_clears(9_000_000_000)
+    later = [step(9_000_000_100, 1, "enter", action="read"), step(9_000_000_200, 1, "exit", result=8)]
+    assert pairing.feed(later) == [access(9_000_000_100, 1, 8, action="read")]
+    assert pairing.feed([step(9_000_000_300, 1, "exit", result=80)]) == []
+
+
 def test_open_calls_are_bounded_and_the_oldest_go_first() -> None:
     pairing = Pairing()
     tids = range(1, LIMIT + 500)

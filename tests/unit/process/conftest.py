@@ -14,6 +14,8 @@ from kmsg_exporter.process.actor import Resolver
 from kmsg_exporter.process.recorder import FlightRecorder
 from kmsg_exporter.tracefs.instance import Instance
 
+LATER = 1 << 62  # than any file of a test was made
+
 
 @pytest.fixture
 def proc(tmp_path: Path) -> FakeProc:
@@ -31,4 +33,4 @@ def past(fake: FakeTracefs) -> Iterator[Past]:
 
 @pytest.fixture
 def resolver(past: Past, proc: FakeProc) -> Resolver:
-    return Resolver(past.recorder, proc=proc.folder, boot_ns=lambda: 0)
+    return Resolver(past.recorder, proc=proc.folder, boot_ns=lambda: 0, unix_ns=lambda _: LATER)

@@ -23,7 +23,7 @@ SHELL, SCRIPT, CALLER = 7, 40, 42
 @pytest.fixture(autouse=True)
 def _shell(proc: FakeProc) -> None:
     """A living shell that a caller's story begins with."""
-    proc.add(SHELL, comm="bash", exe="/usr/bin/bash", cwd="/srv/job")
+    proc.add(SHELL, comm="bash", exe="/usr/bin/bash")
     proc.file("/usr/bin/bash")
     proc.file("/usr/bin/dmesg")
 
@@ -148,6 +148,17 @@ def test_living_caller_has_the_name_of_then(past: Past, proc: FakeProc, resolver
     assert resolver.actor(CALLER, CALL + 100, None).comm == "now"
 
 
+@pytest.mark.parametrize("start_ns", [CALL, CALL + SECOND // 100])
+def test_id_that_somebody_was_given_within_a_tick_is_not_the_callers(
+    proc: FakeProc, past: Past, resolver: Resolver, start_ns: int
+) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    past.fork(CALL + 100, parent=SHELL, child=CALLER)
+    proc.add(CALLER, comm="dmesg", exe="/usr/bin/innocent", start_ns=start_ns)
+    assert named(resolver) == ("exec_trace", "/usr/bin/dmesg")
+    assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
+
+
 def test_without_a_recorder_only_the_living_have_names(proc: FakeProc) -> None:
     resolver = Resolver(None, proc=proc.folder)
     proc.add(CALLER, comm="dmesg", exe="/usr/bin/dmesg")
@@ -168,6 +179,20 @@ def test_dead_caller_is_told_by_its_exec(past: Past, resolver: Resolver) -> None
 def test_dead_fork_without_an_exec_ran_what_its_parent_ran(past: Past, resolver: Resolver) -> None:
     past.fork(CALL - 200, parent=SHELL, child=CALLER, comm=b"bash")
     assert named(resolver, comm=b"bash") == ("fork_trace", "/usr/bin/bash")
+
+
+def test_dead_fork_with_a_name_of_its_own_may_have_run_what_was_not_recorded(past: Past, resolver: Resolver) -> None:
+    past.fork(CALL - 200, parent=SHELL, child=CALLER, comm=b"bash")
+    past.rename(CALL - 100, CALLER, b"d")
+    assert named(resolver, comm=b"d") == ("none", "")
+
+
+def test_dead_caller_that_had_an_empty_name_has_none(proc: FakeProc, past: Past, resolver: Resolver) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    past.rename(CALL - 50, CALLER, b"")
+    proc.add(CALLER, comm="later", exe=None, state="Z")
+    resolver.refresh()
+    assert resolver.actor(CALLER, CALL, None).comm == ""
 
 
 def test_dead_fork_of_a_dead_parent_ran_what_that_had_run_when_it_forked(past: Past, resolver: Resolver) -> None:
@@ -243,15 +268,9 @@ def test_dead_caller_never_seen_is_unknown_but_for_its_comm(resolver: Resolver) 
 # --- what the path given to execve means -----------------------------------------------------------------------------
 
 
-def test_relative_path_starts_where_the_parent_is(proc: FakeProc, past: Past, resolver: Resolver) -> None:
+def test_relative_path_is_not_guessed_from_where_the_parent_is(proc: FakeProc, past: Past, resolver: Resolver) -> None:
     proc.file("/srv/job/tool")
     ran(past, b"./tool")
-    assert named(resolver) == ("exec_trace", "~/srv/job/tool")
-
-
-def test_relative_path_of_a_child_of_the_dead_stays_relative(past: Past, resolver: Resolver) -> None:
-    past.fork(CALL - 400, parent=SHELL, child=SCRIPT)
-    ran(past, b"./tool", parent=SCRIPT)
     assert named(resolver) == ("exec_trace", "~./tool")
 
 
@@ -278,6 +297,16 @@ def test_own_executable_is_what_ran_before(past: Past, resolver: Resolver) -> No
     past.exec(CALL - 200, CALLER, b"/usr/bin/dmesg")
     past.exec(CALL - 100, CALLER, b"/proc/self/exe")
     assert named(resolver) == ("exec_trace", "~/usr/bin/dmesg")
+
+
+def test_thousand_runs_of_the_own_executable_are_what_ran_before_them(past: Past, resolver: Resolver) -> None:
+    past.fork(CALL - 5000, parent=SHELL, child=CALLER)
+    past.exec(CALL - 4000, CALLER, b"/usr/bin/dmesg")
+    for number in range(1000):
+        past.exec(CALL - 3000 + number, CALLER, b"/proc/self/exe")
+        resolver.refresh()
+    assert named(resolver) == ("exec_trace", "~/usr/bin/dmesg")
+    assert resolver.name(CALLER, CALL, b"exe") == ("exe", "/usr/bin/dmesg")
 
 
 def test_own_executable_of_a_fork_is_the_parents(past: Past, resolver: Resolver) -> None:
@@ -355,6 +384,19 @@ def test_sibling_is_below_the_parent_of_the_one_that_made_it(past: Past, resolve
     past.fork(CALL - 200, parent=SCRIPT, child=CALLER, sibling=True)
     assert [pid for pid, _comm, _exe in chain(resolver)] == [SHELL, 1]
     assert resolver.actor(CALLER, CALL, b"dmesg").parent_pid == SHELL
+
+
+def test_chain_of_a_thousand_siblings_has_an_end(past: Past, resolver: Resolver) -> None:
+    for number in range(1000):
+        past.fork(CALL - 2000 + number, parent=5000 + number, child=5001 + number, sibling=True)
+        resolver.refresh()
+    assert resolver.actor(6000, CALL, b"dmesg").ancestors == ()
+
+
+def test_fork_that_made_itself_has_no_chain(past: Past, resolver: Resolver) -> None:
+    past.fork(CALL - 200, parent=CALLER, child=CALLER, sibling=True)
+    resolver.refresh()
+    assert resolver.actor(CALLER, CALL, b"dmesg").ancestors == ()
 
 
 def test_child_of_a_thread_is_below_its_process(proc: FakeProc, past: Past, resolver: Resolver) -> None:

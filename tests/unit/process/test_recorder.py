@@ -61,8 +61,18 @@ def test_used_again_id_is_a_new_life(past: Past) -> None:
     past.exec(510, 42, b"/bin/new")
     assert life(past, 42, 600) == Life(Fork(500, 8, "sh", thread=False, sibling=False), (Exec(510, "/bin/new"),), "new")
     assert life(past, 42, 300) == Life(
-        Fork(100, 7, "bash", thread=False, sibling=False), (Exec(110, "/bin/old"),), "old", "/old", over=True
+        Fork(100, 7, "bash", thread=False, sibling=False), (Exec(110, "/bin/old"),), "old", "/old", reused=True
     )
+
+
+def test_name_that_no_exec_came_with_is_told(past: Past) -> None:
+    past.fork(100, parent=7, child=42)
+    assert not life(past, 42, 110).renamed
+    past.rename(120, 42, b"worker")
+    assert life(past, 42, 130).renamed
+    past.exec(140, 42, b"/bin/x")
+    past.rename(150, 42, b"again")
+    assert not life(past, 42).renamed
 
 
 def test_thread_and_sibling_are_told_from_a_child(past: Past) -> None:
