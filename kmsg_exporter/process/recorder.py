@@ -155,12 +155,11 @@ class FlightRecorder:
 
     def changed(self, tid: int, after_ns: int) -> bool:
         """Whether something about a thread was recorded after a moment, or may have been."""
-        return self._history.complete_since > after_ns or any(
-            when > after_ns and event in _PROCESS_EVENTS and self._whom[event].integer(record) == tid
-            for page in self._history.about(tid)
-            if page.end_ns > after_ns
-            for when, event, _, record in reversed(self._history.records(page))
-        )
+        try:
+            found = self._records_of(tid, _PROCESS_EVENTS, after_ns)
+        except DecodeError:
+            return True
+        return self._history.complete_since > after_ns or any(when > after_ns for when, *_ in found)
 
     def changes(self, tid: int, after_ns: int, until_ns: int) -> list[int]:
         """When, in (after_ns, until_ns] of CLOCK_BOOTTIME, a thread was born, ran execve or took another name."""
