@@ -7,7 +7,7 @@ TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t trac
 .DEFAULT_GOAL := help
 
 .PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart \
-  grafana ha charts hotplugs beside image systemd package notify lock clean fuzz-short fuzz evasions
+  grafana ha charts hotplugs beside image systemd package notify storms lock clean fuzz-short fuzz evasions
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -27,7 +27,7 @@ test: lint unit chart grafana native guests hotplug fuzz-short ## everything wit
 
 # what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
 # pid 1, the package, Prometheus with Alertmanager, a cluster; fuzzing for two hours
-test-all: test ha demo charts hotplugs beside image systemd package notify test-cluster bench fuzz ## everything there is
+test-all: test ha demo charts hotplugs beside image systemd package notify storms test-cluster bench fuzz ## everything there is
 
 bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
@@ -101,6 +101,9 @@ pictures: $(VENV)/dev.stamp ## draw the dashboards' and the alert's pictures in 
 
 notify: $(VENV)/dev.stamp tests/setup.stamp ## from a node's first clear to a notification, in a booted guest
 	$(BIN)/python -m pytest --confcutdir=tests tests/notify
+
+storms: $(VENV)/dev.stamp tests/setup.stamp ## attribution, delivery and memory under load; its figures, in tests/storms/README.md
+	tests/storms/all.sh
 
 image: $(VENV)/dev.stamp tests/setup.stamp
 	PYTHON=$(CURDIR)/$(BIN)/python tests/image/run.sh

@@ -30,12 +30,13 @@ class Tally:
     def clears(self, settlement: Settlement) -> dict[Access, Actor]:
         """Name and count the clears of a round; who made each of those that took effect."""
         actors: dict[Access, Actor] = {}
-        known: dict[tuple[int, bytes | None], Actor] = {}
+        known: dict[tuple[int, bytes | None], tuple[int, Actor]] = {}
         for call in settlement.effective:
             key = (call.tid, call.comm)
-            actor = known.get(key)
-            if actor is None:
-                actor = known[key] = self._resolver.actor(call.tid, call.time_ns, call.comm)
+            since_ns, actor = known.get(key, (0, None))
+            if actor is None or self._resolver.changed(call.tid, since_ns):
+                actor = self._resolver.actor(call.tid, call.time_ns, call.comm)
+                known[key] = (call.time_ns, actor)
             actors[call] = actor
             self._totals.clear(
                 actor.comm, actor.exe, call.action, origin=actor.origin, expected=self.is_expected(actor)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from kmsg_exporter.agent.clock import boot_ns, unix_ns
+from kmsg_exporter.agent.hits import Hits
 from kmsg_exporter.agent.narrator import narrate_clears
 from kmsg_exporter.agent.story import Storyteller
 from kmsg_exporter.agent.tally import Tally
@@ -83,6 +84,7 @@ class Watch:
         self._looked_ns = 0  # the first look compares with an earlier life, or with the boot
         self._intact = True
         self._lost_before = 0
+        self._hits = Hits()
         self._untold: deque[Callable[[], None]] = deque()
         self._stop = threading.Event()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -223,8 +225,8 @@ class Watch:
             _log.warning("the log could not be looked at: %s", exc)
             return _BLIND
 
-    def _printed(self, after_ns: int, until_ns: int) -> bool:
-        return self._recorder is not None and self._recorder.printed(after_ns, until_ns)
+    def _printed(self, after_ns: int, until_ns: int) -> int:
+        return 0 if self._recorder is None else self._recorder.printed(after_ns, until_ns)
 
     def _count(self, settlement: Settlement, look: Look) -> None:
         """Count the clears and emptyings of a round; what is to be told of them waits for `tell`."""
@@ -269,7 +271,7 @@ class Watch:
             backend=self._backend.name,
             ready=self._intact,
             readers=self._scan.readers,
-            probes=self._backend.probes(),
+            probes=self._hits.go_on(self._backend.probes()),
             trace_lost_events_total=self._lost_before + self._backend.lost_events(),
             attributions_total=dict.fromkeys(SOURCES, 0) | self._resolver.attributions,
             push=self._push_state(),
@@ -288,7 +290,8 @@ class Watch:
             if self._intact:
                 _log.error("somebody took away what the %s backend had attached; trying again", self._backend.name)
             self._intact = False
-            self.observation = replace(self.observation, ready=False, probes=self._backend.probes())
+            probes = self._hits.go_on(self._backend.probes())
+            self.observation = replace(self.observation, ready=False, probes=probes)
         fresh = self._improve() if intact else self._reattach()
         if fresh is None:
             self._intact = intact

@@ -20,6 +20,7 @@ BULK = "kmsg_exporter_bulk"
 RECORDER = "kmsg_exporter_recorder"
 INSTANCES = (URGENT, BULK, RECORDER)
 _MAX_READINGS = 16
+_MANY_STEPS = 2048
 
 
 class Backend(Protocol):
@@ -63,17 +64,29 @@ class RecordReader:
     """Reads instances' pages into calls. `decoders` maps a record's type to what makes a step of it.
 
     `note` is shown every step of what wakes us; `drained` counts them.
+
+    After `many_steps` a drain ends, with what is newer than its last reading kept for the next one: in a storm that
+    one comes at once, and without an end there would be no bound on what is held.
     """
 
-    def __init__(self, urgent: Instance, bulk: Instance, *, boot_ns: Callable[[], int] = _boot_ns) -> None:
+    def __init__(
+        self,
+        urgent: Instance,
+        bulk: Instance,
+        *,
+        boot_ns: Callable[[], int] = _boot_ns,
+        many_steps: int = _MANY_STEPS,
+    ) -> None:
         self._urgent = urgent
         self._bulk = bulk
         self._boot_ns = boot_ns
+        self._many_steps = many_steps
         self.decoders: dict[int, Decoder] = {}
         self.seen: dict[int, int] = {}
         self.note: Callable[[Sequence[Step]], None] = lambda _: None
         self.drained = 0
         self._pairing = Pairing()
+        self._newer: list[Step] = []
         self._undecodable = 0
         self._dropped = 0
 
@@ -82,16 +95,18 @@ class RecordReader:
 
     def drain(self, *, bulk: bool) -> list[Access]:
         """See Backend.drain."""
-        steps: list[Step] = []
+        steps = self._newer
         for _ in range(_MAX_READINGS):
             begun_ns = self._boot_ns()
             steps += self._steps(self._urgent)
             # what is newer may follow on something that lies on a CPU that was read before: read all of them again
-            if all(step.time_ns <= begun_ns for step in steps):
+            if len(steps) > self._many_steps or all(step.time_ns <= begun_ns for step in steps):
                 break
+        self._newer = [step for step in steps if step.time_ns > begun_ns]
+        steps = sorted((step for step in steps if step.time_ns <= begun_ns), key=_by_time)
         self.note(steps)
         self.drained += len(steps)
-        done = self._pairing.feed(sorted(steps, key=_by_time))
+        done = self._pairing.feed(steps)
         if bulk:
             done += self._pairing.feed(sorted(self._steps(self._bulk), key=_by_time))
         done += self._pairing.overdue_clears(self._boot_ns())

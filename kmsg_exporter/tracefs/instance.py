@@ -32,6 +32,7 @@ _OPTIONS = (
     ("pause-on-trace", "0"),
     ("disable_on_free", "0"),
 )
+_SPARE_PAGES = 64  # the kernel rounds sizes up, and gives a page that is being written in pieces
 _STAT = re.compile(r"^([^:\n]+): +(\d{1,20})$", re.MULTILINE)
 
 
@@ -147,9 +148,14 @@ class Instance:
         return [fd for fd in self._pipes.values() if fd not in broken]
 
     def raw_pages(self) -> Iterator[tuple[int, bytes]]:
-        """(cpu, page) of everything recorded so far; reading consumes it."""
+        """(cpu, page) of everything recorded so far; reading consumes it.
+
+        Little more is read than the buffers hold: where records are made faster than they are read, the end would
+        never come.
+        """
+        most = self._buffer_size_kb * 1024 // self._page_bytes + _SPARE_PAGES
         for cpu, fd in self._opened().items():
-            while True:
+            for _ in range(most):
                 try:
                     raw = os.read(fd, self._page_bytes)
                 except (BlockingIOError, InterruptedError):

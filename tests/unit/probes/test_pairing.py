@@ -96,12 +96,17 @@ def calls(draw: st.DrawFn) -> list[Event]:
     return events
 
 
-@given(events=calls(), pauses=st.lists(st.integers(1, 20), max_size=30), drains=st.integers(1, 4))
+@given(
+    events=calls(),
+    pauses=st.lists(st.integers(1, 20), max_size=30),
+    drains=st.integers(1, 4),
+    many_steps=st.sampled_from([0, 2, 1000]),
+)
 def test_calls_are_paired_by_thread_over_any_cpus_and_readings(
-    events: list[Event], pauses: list[int], drains: int
+    events: list[Event], pauses: list[int], drains: int, many_steps: int
 ) -> None:
     running = Running(list(events), list(pauses))
-    reader = RecordReader(running, running, boot_ns=lambda: running.now)
+    reader = RecordReader(running, running, boot_ns=lambda: running.now, many_steps=many_steps)
     reader.decoders[7] = decoded
     found: list[Access] = []
     for _ in range(drains):

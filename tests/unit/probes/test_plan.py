@@ -11,7 +11,7 @@ from fake_tracefs import ARM64_SYMBOLS, FILES, OLD_SYMBOLS, RESTRICTED, FakeTrac
 
 from kmsg_exporter.errors import FeatureUnavailable, TracefsNotMounted, TracefsRejected
 from kmsg_exporter.probes import plan
-from kmsg_exporter.probes.plan import Where, remove_leftovers
+from kmsg_exporter.probes.plan import Where, left_by, leftovers, remove_leftovers
 from kmsg_exporter.tracefs.hist import remove_triggers
 
 MakeFake = Callable[[Kernel], FakeTracefs]
@@ -311,3 +311,13 @@ def test_leftovers_are_removed_and_named(fake: FakeTracefs, attach: Attach) -> N
     assert "probe kmsg_exporter/ke_syslog_enter" in removed
     assert everything(fake) == ("", ["stranger"], "")
     assert remove_leftovers(fake) == []
+
+
+@pytest.mark.parametrize("left", ["kprobe", "tracepoint", "function"])
+def test_leftovers_are_told_and_left_as_they_are(fake: FakeTracefs, attach: Attach, left: str) -> None:
+    assert (left_by(fake), leftovers(fake)) == (None, [])
+    killed(attach, fake, left)
+    before = everything(fake)
+    assert left_by(fake) == left
+    assert leftovers(fake)[:3] == [f"instance {name}" for name in INSTANCES]
+    assert everything(fake) == before

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fake_past import Past
 from fake_proc import SECOND, FakeProc
 from fake_tracefs import page
 
 from kmsg_exporter.model import Process
+from kmsg_exporter.process import procfs
 from kmsg_exporter.process.actor import Resolver
+from kmsg_exporter.process.recorder import RENAME
 
 ID = "4ca3b1f5d0e7a9c24ca3b1f5d0e7a9c24ca3b1f5d0e7a9c24ca3b1f5d0e7a9c2"
 UID = "6b0b6d8e-5ac9-4bd5-8b4f-2f0a4e2c9d11"
@@ -106,6 +110,53 @@ def test_id_that_somebody_was_given_within_a_tick_is_not_the_callers(
     proc.add(CALLER, comm="dmesg", exe="/usr/bin/innocent", start_ns=start_ns)
     assert named(resolver) == ("exec_trace", "/usr/bin/dmesg")
     assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
+
+
+def test_id_that_was_given_again_at_once_is_not_the_callers(proc: FakeProc, past: Past, resolver: Resolver) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    past.fork(CALL + 1000, parent=SHELL, child=CALLER, comm=b"innocent")
+    proc.add(CALLER, comm="innocent", exe="/usr/bin/innocent", uid=1000, start_ns=CALL)
+    assert named(resolver) == ("exec_trace", "/usr/bin/dmesg")
+    assert resolver.actor(CALLER, CALL, b"dmesg").user_id is None
+
+
+@pytest.mark.parametrize("way", ["actor", "name"])
+def test_exec_while_proc_is_read_is_not_what_called(
+    proc: FakeProc, past: Past, resolver: Resolver, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    proc.add(CALLER, comm="dmesg", exe="/usr/bin/sleep", parent=SHELL)
+    read = procfs.read_living
+
+    def read_late(tid: int, *, proc: Path) -> procfs.Living | None:
+        if tid == CALLER:
+            past.exec(CALL + 100, CALLER, b"/usr/bin/sleep")
+        return read(tid, proc=proc)
+
+    monkeypatch.setattr(procfs, "read_living", read_late)
+    resolver.refresh()
+    if way == "name":
+        assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
+    else:
+        assert resolver.actor(CALLER, CALL, b"dmesg").exe == "/usr/bin/dmesg"
+
+
+@pytest.mark.parametrize("comm", [b"daemon", None])
+def test_living_caller_is_unknown_where_records_since_the_call_are_missing(
+    proc: FakeProc, past: Past, resolver: Resolver, comm: bytes | None
+) -> None:
+    proc.add(CALLER, comm="daemon", exe="/usr/bin/daemon")
+    past.fake.put("recorder", 0, page(CALL + 100, lost=1))
+    assert named(resolver, comm=comm) == ("none", "")
+    assert named(resolver, time_ns=CALL + 100, comm=comm) == ("procfs", "/usr/bin/daemon")
+
+
+def test_living_caller_has_the_name_of_then(past: Past, proc: FakeProc, resolver: Resolver) -> None:
+    proc.add(CALLER, comm="now", exe="/usr/bin/daemon")
+    past.fake.emit(RENAME, {"pid": CALLER, "oldcomm": b"then", "newcomm": b"now"}, tid=CALLER, time_ns=CALL + 100)
+    resolver.refresh()
+    assert resolver.actor(CALLER, CALL, None).comm == "then"
+    assert resolver.actor(CALLER, CALL + 100, None).comm == "now"
 
 
 def test_without_a_recorder_only_the_living_have_names(proc: FakeProc) -> None:
@@ -420,7 +471,7 @@ def test_dead_callers_container_is_where_a_living_ancestor_is(proc: FakeProc, pa
 
 def test_counted_call_is_named_once_and_then_by_the_cache(proc: FakeProc, past: Past) -> None:
     now = 0.0
-    resolver = Resolver(past.recorder, proc=proc.folder, monotonic=lambda: now)
+    resolver = Resolver(past.recorder, proc=proc.folder, monotonic=lambda: now, boot_ns=lambda: 0)
     proc.add(CALLER, comm="journald", exe="/usr/lib/journald")
     assert resolver.name(CALLER, CALL, b"journald") == ("journald", "/usr/lib/journald")
     proc.remove(CALLER)
@@ -438,6 +489,41 @@ def test_counted_call_of_another_comm_is_not_the_cached_one(proc: FakeProc, past
     assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
 
 
+@pytest.mark.parametrize("comm", [b"dmesg", None])
+def test_cached_name_is_not_told_of_who_runs_something_else_by_then(
+    past: Past, resolver: Resolver, comm: bytes | None
+) -> None:
+    ran(past, b"/opt/first/dmesg")
+    assert resolver.name(CALLER, CALL, comm) == ("dmesg", "/opt/first/dmesg")
+    past.exec(CALL + 100, CALLER, b"/opt/second/dmesg")
+    assert resolver.name(CALLER, CALL + 200, comm) == ("dmesg", "/opt/second/dmesg")
+    past.fork(CALL + 300, parent=SHELL, child=CALLER)
+    past.exec(CALL + 400, CALLER, b"/opt/third/dmesg")
+    assert resolver.name(CALLER, CALL + 500, comm) == ("dmesg", "/opt/third/dmesg")
+    assert resolver.name(CALLER, CALL, comm) == ("dmesg", "/opt/first/dmesg")
+    assert resolver.attributions == {"exec_trace": 4}
+
+
+def test_reader_that_ran_the_same_before_and_after_a_gap_ran_it_in_between(
+    proc: FakeProc, past: Past, resolver: Resolver
+) -> None:
+    proc.add(CALLER, comm="journald", exe="/usr/lib/journald")
+    assert resolver.name(CALLER, CALL, b"journald") == ("journald", "/usr/lib/journald")
+    past.fake.put("recorder", 0, page(CALL + 200, lost=1))
+    assert resolver.name(CALLER, CALL + 100, b"journald") == ("journald", "/usr/lib/journald")
+    assert resolver.attributions == {"procfs": 1, "cache": 1}
+    proc.remove(CALLER)
+    past.fake.put("recorder", 0, page(CALL + 400, lost=1))
+    assert resolver.name(CALLER, CALL + 300, b"journald") == ("journald", "")
+
+
+def test_each_name_of_a_process_that_renames_itself_is_its_own(past: Past, resolver: Resolver) -> None:
+    for number in range(50):
+        past.rename(CALL + 10 * number, CALLER, b"n%d" % number)
+    names = [resolver.name(CALLER, CALL + 10 * number + 5, None)[0] for number in range(50)]
+    assert names == [f"n{number}" for number in range(50)]
+
+
 def test_counted_call_without_a_comm_has_the_comm_that_was_found(proc: FakeProc, resolver: Resolver) -> None:
     proc.add(CALLER, comm="journald", exe="/usr/lib/journald")
     assert resolver.name(CALLER, CALL, None) == ("journald", "/usr/lib/journald")
@@ -453,7 +539,8 @@ def test_cache_is_bounded(proc: FakeProc, past: Past) -> None:
     resolver = Resolver(past.recorder, proc=proc.folder, monotonic=lambda: 0.0)
     for tid in range(1000, 2000):
         resolver.name(tid, CALL, b"x")
-    assert len(resolver._cache) <= 256
+    assert 0 < len(resolver._cache) <= 256
+    assert 0 < len(resolver._seen) <= 256
 
 
 def test_every_story_counts_its_source_once(proc: FakeProc, past: Past, resolver: Resolver) -> None:

@@ -87,6 +87,16 @@ def test_full_overwriting_buffer_keeps_the_newest_and_marks_the_gap(fake: FakeTr
         assert instance.stats().overrun == 6
 
 
+def test_reading_ends_where_records_are_made_faster_than_they_are_read(fake: FakeTracefs) -> None:
+    with Instance(fake, "mine", buffer_size_kb=8, overwrite=False) as instance:
+        fake.put("mine", 0, page(1))
+        count = 0
+        for _ in instance.raw_pages():
+            fake.put("mine", 0, page(1))
+            count += 1
+    assert 2 <= count < 100
+
+
 def test_full_buffer_that_does_not_overwrite_keeps_the_oldest(fake: FakeTracefs) -> None:
     with Instance(fake, "a", buffer_size_kb=64, overwrite=False) as instance:
         instance.enable(EXEC)
