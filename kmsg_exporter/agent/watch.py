@@ -37,6 +37,7 @@ _REFRESH_SECONDS = 0.1  # scrapes closer to each other than this share what is c
 _CALM_SECONDS = 0.002
 _STORM_ROUNDS = 4  # a single call is two records, and may wake twice
 _STORM_PAUSE_SECONDS = 0.01
+_STORM_REST = 5  # in a storm the loop rests for this many times as long as it worked: a sixth of a core is its share
 _SCAN_SECONDS = 0.005
 _BLIND = Look(RingState(), jumped=False)
 
@@ -105,7 +106,7 @@ class Watch:
     def close(self) -> None:
         os.close(self._wake)
 
-    def refresh(self, timeout_seconds: float = 0.1) -> None:
+    def refresh(self, timeout_seconds: float = 0.08) -> None:
         """Have `observation` and the totals brought up to date, by the loop's own thread; for a scrape."""
         if self._stop.is_set():
             return
@@ -121,7 +122,7 @@ class Watch:
         self.round(full=True)
         self.tell()
         gc.freeze()  # what is here now stays: a collection does not have to look at it while somebody is to be named
-        calm_from, restless = 0.0, 0
+        calm_from, restless, worked = 0.0, 0, 0.0
         postponed = False
         while not self._stop.is_set():
             wait = max(0.0, self._next_tick - time.monotonic())
@@ -133,12 +134,14 @@ class Watch:
             elif not full:
                 restless = restless + 1 if time.monotonic() < calm_from else 0
                 if restless >= _STORM_ROUNDS:
-                    self._pause()
+                    self._pause(max(_STORM_PAUSE_SECONDS, worked * _STORM_REST))
+            begun = time.thread_time()
             self._guarded_round(full=full)
             # a scrape does not wait for the disk, and the disk waits for one scrape at most
             postponed = bool(self._untold) and self._wanted != self._done and not postponed
             if not postponed:
                 self.tell()
+            worked = time.thread_time() - begun
             now = time.monotonic()
             if not asked:
                 calm_from = now + _CALM_SECONDS
@@ -199,11 +202,11 @@ class Watch:
             self._next_tick = time.monotonic() + TICK_SECONDS
             self._stop.wait(_STORM_PAUSE_SECONDS)
 
-    def _pause(self) -> None:
+    def _pause(self, seconds: float) -> None:
         """In a storm: take many records at once. A scrape, or the end, does not wait for it."""
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
-        poll.poll(_STORM_PAUSE_SECONDS * 1000)
+        poll.poll(seconds * 1000)
 
     def _is_due(self) -> bool:
         return time.monotonic() >= self._next_tick

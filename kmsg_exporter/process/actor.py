@@ -45,8 +45,8 @@ class _Named:
 _ITSELF = frozenset({"/proc/self/exe", "/proc/thread-self/exe"})
 
 
-def _unix_ns(moment_boot_ns: int) -> int:
-    return time.time_ns() - (boot_ns() - moment_boot_ns)
+def _unix_ns(then_ns: int) -> int:
+    return time.time_ns() - (boot_ns() - then_ns)
 
 
 class Resolver:
@@ -113,14 +113,16 @@ class Resolver:
     def name_between(self, tid: int, since_ns: int, until_ns: int, comm: bytes) -> tuple[str, str]:
         """(comm, exe) for calls that were counted, not recorded; the exe is "" if there were two under this name."""
         shown = procfs.text(comm)
-        living = procfs.read_living(tid, proc=self._proc)
-        if living is not None and living == self._lasting.get((tid, comm)):
+        before = self._lasting.get((tid, comm))
+        living = None if before is None else procfs.read_living(tid, proc=self._proc)
+        if living is not None and living == before:  # on both sides of what was counted it ran the same
             self.attributions["cache"] += 1
             return shown, living.exe
         images = [image for image in self._images(tid, since_ns, until_ns) if image.comm == shown and image.exe]
         if len({image.exe for image in images}) != 1:
             self.attributions["none"] += 1
             return shown, ""
+        living = self._living(tid, until_ns)
         if living is not None and living.comm == shown and living.exe == images[0].exe:
             if len(self._lasting) >= _CACHE_ENTRIES:
                 self._lasting.clear()
@@ -137,12 +139,14 @@ class Resolver:
         return self.actor(tid, changes[-1] if changes else until_ns, None)
 
     def _images(self, tid: int, since_ns: int, until_ns: int) -> list[Image]:
-        """All that a thread ran in a stretch of time."""
-        self.refresh()
-        moments = (since_ns, *self._changes(tid, since_ns, until_ns), until_ns)
-        return [self._image(tid, when, self._living(tid, when)) for when in moments]
+        """All that a thread ran in a stretch of time, as far as it is known; empty when something may be missing."""
+        self._catch_up(until_ns)
+        changes = self._changes(tid, since_ns, until_ns)
+        if changes is None:
+            return []
+        return [self._image(tid, when, self._living(tid, when)) for when in (since_ns, *changes, until_ns)]
 
-    def _changes(self, tid: int, since_ns: int, until_ns: int) -> list[int]:
+    def _changes(self, tid: int, since_ns: int, until_ns: int) -> list[int] | None:
         return [] if self._recorder is None else self._recorder.changes(tid, since_ns, until_ns)
 
     def actor(self, tid: int, time_ns: int, comm: bytes | None) -> Actor:
@@ -180,7 +184,7 @@ class Resolver:
     def _living(self, tid: int, time_ns: int) -> procfs.Living | None:
         """/proc's answer, unless the id has gone to somebody who was born after the call."""
         living = self._look_at(tid, time_ns)
-        if living is None or living.start_ns > time_ns + _TICK_NS or self._life(tid, time_ns).reused:
+        if living is None or living.start_ns > time_ns + _TICK_NS or self._life(tid, time_ns).over:
             return None
         return living
 
@@ -203,9 +207,9 @@ class Resolver:
         """What thread `tid` ran at `time_ns`."""
         life = self._life(tid, time_ns)
         leader = life if living is None or living.pid == tid else self._life(living.pid, time_ns)
-        comm = life.comm  # a name may be empty
-        if comm is None:
-            comm = living.comm if living is not None and life.complete else ""
+        comm = life.comm
+        if comm is None:  # a name may be empty
+            comm = living.comm if living is not None and life.complete and not life.execs_later else ""
         if living is not None and living.exe and all(one.complete and not one.execs_later for one in (life, leader)):
             return Image(comm, living.exe, "procfs", derived=False)
         if life.execs:
