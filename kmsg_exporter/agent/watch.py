@@ -106,7 +106,7 @@ class Watch:
     def close(self) -> None:
         os.close(self._wake)
 
-    def refresh(self, timeout_seconds: float = 0.1) -> None:
+    def refresh(self, timeout_seconds: float = 0.08) -> None:
         """Have `observation` and the totals brought up to date, by the loop's own thread; for a scrape."""
         if self._stop.is_set():
             return
