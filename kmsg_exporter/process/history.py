@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -121,7 +121,7 @@ class History:
     def _take_in(self, page: HeldPage, record: Record) -> None:
         told = self._about(record)
         if told.printed:
-            page.printed.append(record[0])
+            insort(page.printed, record[0])
         tid = told.life if told.life is not None else told.name
         if tid is None:
             return
