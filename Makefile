@@ -27,7 +27,7 @@ test: lint unit chart grafana native guests hotplug fuzz-short ## everything wit
 
 # what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
 # pid 1, the package, Prometheus with Alertmanager, a cluster; fuzzing for two hours
-test-all: test ha demo charts hotplugs beside image systemd package notify storms test-cluster bench fuzz ## everything there is
+test-all: test ha demo charts hotplugs beside storms image systemd package notify test-cluster bench fuzz ## everything there is
 
 bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)

@@ -74,8 +74,11 @@ class InKernel:
         self._reconciler.ask()
         if any(pair.is_filling() for pair in self._attempts.values()) and (ticks := self._ticks_now()) is not None:
             self._reconciler.empty_resting(ticks)
-        calls = self._reader.drain(bulk=True)
         now_ns = self._boot_ns()
+        calls = self._reader.drain(bulk=True)
+        if self._reader.complete_ns < now_ns:  # what was counted by then may be recorded and not yet read
+            self._unsure = True
+            return calls
         lost = self._reconciler.settle()
         self._lost += [
             Counted(one.tid, None, "syslog", "call", one.action, one.calls, 0, self._compared_ns, now_ns)

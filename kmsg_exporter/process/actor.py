@@ -45,8 +45,8 @@ class _Named:
 _ITSELF = frozenset({"/proc/self/exe", "/proc/thread-self/exe"})
 
 
-def _unix_ns(then_ns: int) -> int:
-    return time.time_ns() - (boot_ns() - then_ns)
+def _unix_ns(moment_boot_ns: int) -> int:
+    return time.time_ns() - (boot_ns() - moment_boot_ns)
 
 
 class Resolver:
@@ -184,7 +184,7 @@ class Resolver:
     def _living(self, tid: int, time_ns: int) -> procfs.Living | None:
         """/proc's answer, unless the id has gone to somebody who was born after the call."""
         living = self._look_at(tid, time_ns)
-        if living is None or living.start_ns > time_ns + _TICK_NS or self._life(tid, time_ns).over:
+        if living is None or living.start_ns > time_ns + _TICK_NS or self._life(tid, time_ns).reused:
             return None
         return living
 
@@ -207,9 +207,9 @@ class Resolver:
         """What thread `tid` ran at `time_ns`."""
         life = self._life(tid, time_ns)
         leader = life if living is None or living.pid == tid else self._life(living.pid, time_ns)
-        comm = life.comm
-        if comm is None:  # a name may be empty
-            comm = living.comm if living is not None and life.complete and not life.execs_later else ""
+        comm = life.comm  # a name may be empty
+        if comm is None:
+            comm = living.comm if living is not None and life.complete else ""
         if living is not None and living.exe and all(one.complete and not one.execs_later for one in (life, leader)):
             return Image(comm, living.exe, "procfs", derived=False)
         if life.execs:

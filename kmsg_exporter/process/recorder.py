@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, zip_longest
@@ -31,7 +32,6 @@ _CLONE_PARENT = 0x8000
 _CLONE_THREAD = 0x10000
 _LIFE_EVENTS = frozenset({EXEC, FORK, CGROUP})
 _PROCESS_EVENTS = _LIFE_EVENTS | {RENAME}
-_CHANGES = _PROCESS_EVENTS - {CGROUP}
 _MANY_CHANGES = 64
 
 
@@ -63,9 +63,9 @@ class Exec:
 class Life:
     """What was recorded of one thread up to some moment, oldest first within `execs`.
 
-    `execs_later` says that it ran execve after that moment: what /proc shows now is not what acted. With `over` the id
-    has been used again since: /proc shows somebody else. `renamed` says that it took another name without an execve
-    being recorded. Without `complete` any of it may have been, and nobody knows.
+    `execs_later` says that it ran execve after that moment: what /proc shows now is not what acted. `reused` says that
+    the id was given to somebody else since; without `complete` either may be, and nobody knows. `renamed` says that it
+    took another name without an execve being recorded.
     """
 
     fork: Fork | None = None
@@ -73,9 +73,9 @@ class Life:
     comm: str | None = None
     cgroup: str | None = None
     execs_later: bool = False
-    over: bool = False
-    complete: bool = True
+    reused: bool = False
     renamed: bool = False
+    complete: bool = True
 
 
 class FlightRecorder:
@@ -157,36 +157,26 @@ class FlightRecorder:
     def changed(self, tid: int, after_ns: int) -> bool:
         """Whether something about a thread was recorded after a moment, or may have been."""
         try:
-            return self._history.complete_since > after_ns or any(
-                when > after_ns and event in _PROCESS_EVENTS and self._whom[event].integer(record) == tid
-                for page in self._history.about(tid)
-                if page.end_ns > after_ns
-                for when, event, _, record in reversed(self._history.records(page))
-            )
+            found = self._records_of(tid, _PROCESS_EVENTS, after_ns)
         except DecodeError:
             return True
+        return self._history.complete_since > after_ns or any(when > after_ns for when, *_ in found)
 
     def changes(self, tid: int, after_ns: int, until_ns: int) -> list[int] | None:
         """When, in (after_ns, until_ns] of CLOCK_BOOTTIME, a thread was born, ran execve or took another name.
 
         None when that is not known, or was very often.
         """
-        found: list[Record] = []
         try:
-            for page in reversed(self._history.about(tid)):
-                if page.end_ns > after_ns and len(found) <= _MANY_CHANGES:
-                    found += [one for one in self._history.records(page) if self._changes(one, tid)]
+            found = self._records_of(tid, _PROCESS_EVENTS - {CGROUP}, after_ns)
         except DecodeError:
             return None
-        if len(found) > _MANY_CHANGES or self._history.complete_since > after_ns:
+        if self._history.complete_since > after_ns:
             return None
-        found.sort(key=_by_time)
         # execve renames first: that is no change of its own
-        own = [one for one, after in zip_longest(found, found[1:]) if not _is_of_exec(one, after)]
-        return [when for when, *_ in own if after_ns < when <= until_ns]
-
-    def _changes(self, record: Record, tid: int) -> bool:
-        return record[1] in _CHANGES and self._whom[record[1]].integer(record[3]) == tid
+        own = [one for one, after in zip_longest(found, found[1:]) if not _is_of_exec(one[1], after)]
+        changes = [when for when, *_ in own if after_ns < when <= until_ns]
+        return changes if len(changes) <= _MANY_CHANGES else None
 
     def console(self, after_ns: int, until_ns: int) -> list[str]:
         """The text of records printed in (after_ns, until_ns] of CLOCK_BOOTTIME, oldest first, without their level."""
@@ -205,11 +195,11 @@ class FlightRecorder:
         fork: Fork | None = None
         execs: list[Exec] = []
         cgroup: str | None = None
-        later = over = False
-        for when, event, layout, record in self._life_of(tid):
+        later = reused = False
+        for when, event, layout, record in self._records_of(tid, _LIFE_EVENTS):
             if when > time_ns:
-                later, over = later or event == EXEC, event == FORK
-                if over:
+                later, reused = later or event == EXEC, event == FORK
+                if reused:
                     break
             elif event == FORK:
                 flags = layout["clone_flags"].integer(record)
@@ -226,31 +216,35 @@ class FlightRecorder:
             else:
                 cgroup = text(layout["dst_path"].text(record))
         complete = self._history.complete_since <= time_ns
-        name, renamed = self._name_of(tid, time_ns, fork) if complete else (None, False)
-        return Life(fork, tuple(execs), name, cgroup, later, over, complete, renamed and not execs)
+        named_ns, name = self._name_of(tid, time_ns, fork) if complete else (0, None)
+        renamed = not execs and named_ns > (0 if fork is None else fork.time_ns)
+        return Life(fork, tuple(execs), name, cgroup, later, reused, renamed, complete)
 
-    def _life_of(self, tid: int) -> list[Record]:
-        """The records that make a thread's life, by time: not its names, of which it can have very many."""
-        pages = [page for page in self._history.about(tid) if tid in page.lives]
+    def _records_of(self, tid: int, events: AbstractSet[str], after_ns: int = 0) -> list[Record]:
+        """Records about one thread, by time. It can have very many names: its life is found without them."""
+        pages = [
+            page
+            for page in self._history.about(tid)
+            if page.end_ns > after_ns and (tid in page.lives or RENAME in events)
+        ]
         return [
             record
             for record in self._records(pages)
-            if record[1] in _LIFE_EVENTS
+            if record[1] in events
             and record[0] >= self._history.complete_since
             and self._whom[record[1]].integer(record[3]) == tid
         ]
 
-    def _name_of(self, tid: int, time_ns: int, fork: Fork | None) -> tuple[str | None, bool]:
-        """(the name that a thread had, whether it was given it): the newest until then, else what it gave up later."""
+    def _name_of(self, tid: int, time_ns: int, fork: Fork | None) -> tuple[int, str | None]:
+        """(since when, name): the newest that a thread was given until then, else the one that it gave up later."""
         newest, name = (0, None) if fork is None else (fork.time_ns, fork.comm)
-        given = False
         for when, _, layout, record in self._renames(tid, reversed, lambda when: when <= time_ns):
             if when >= max(newest, self._history.complete_since):
-                newest, name, given = when, text(layout["newcomm"].text(record)), True
+                newest, name = when, text(layout["newcomm"].text(record))
         if name is None:
             later = sorted(self._renames(tid, iter, lambda when: when > time_ns), key=_by_time)
-            return (text(later[0][2]["oldcomm"].text(later[0][3])) if later else None), False
-        return name, given
+            name = text(later[0][2]["oldcomm"].text(later[0][3])) if later else None
+        return newest, name
 
     def _renames(
         self, tid: int, order: Callable[[Sequence[Any]], Iterator[Any]], wanted: Callable[[int], bool]
@@ -290,5 +284,5 @@ def _by_time(record: Record) -> int:
     return record[0]
 
 
-def _is_of_exec(record: Record, after: Record | None) -> bool:
-    return record[1] == RENAME and after is not None and after[1] == EXEC
+def _is_of_exec(event: str, after: Record | None) -> bool:
+    return event == RENAME and after is not None and after[1] == EXEC

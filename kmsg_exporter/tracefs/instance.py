@@ -32,7 +32,7 @@ _OPTIONS = (
     ("pause-on-trace", "0"),
     ("disable_on_free", "0"),
 )
-_SPARE_PAGES = 64  # the kernel rounds sizes up, and gives a page that is being written in pieces
+_MANY_PAGES = 2048  # more than one of our buffers holds
 _STAT = re.compile(r"^([^:\n]+): +(\d{1,20})$", re.MULTILINE)
 
 
@@ -147,13 +147,11 @@ class Instance:
         broken = {fd for fd, what in poll.poll(0) if what & select.POLLERR}
         return [fd for fd in self._pipes.values() if fd not in broken]
 
-    def raw_pages(self) -> Iterator[tuple[int, bytes]]:
-        """(cpu, page) of everything recorded so far; reading consumes it.
+    def raw_pages(self, most: int = _MANY_PAGES) -> Iterator[tuple[int, bytes]]:
+        """(cpu, page) of everything recorded so far, at most so many pages of each CPU; reading consumes it.
 
-        Little more is read than the buffers hold: where records are made faster than they are read, the end would
-        never come.
+        Where records are made faster than they are read, there is no other end.
         """
-        most = self._buffer_size_kb * 1024 // self._page_bytes + _SPARE_PAGES
         for cpu, fd in self._opened().items():
             for _ in range(most):
                 try:

@@ -33,7 +33,7 @@ class GivenPages(Instance):
     def format(self, event: str) -> EventFormat:
         return FORMATS[event]
 
-    def raw_pages(self) -> Iterator[tuple[int, bytes]]:
+    def raw_pages(self, most: int = 1) -> Iterator[tuple[int, bytes]]:  # noqa: ARG002  it has one page
         given, self.given = self.given, []
         yield from given
 

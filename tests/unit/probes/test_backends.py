@@ -196,6 +196,16 @@ def test_lost_records_are_summed_over_instances_and_cpus(fake: FakeTracefs, atta
     assert backend.lost_events() == 43
 
 
+def test_clear_may_be_among_what_was_not_read_yet(fake: FakeTracefs, attach: Attach) -> None:
+    backend = attach(fake).backend
+    for number in range(20):
+        fake.syslog(3, tid=1000 + number)
+    drains: list[int] = []
+    while not drains or backend.clear_pending():
+        drains.append(len(backend.drain(bulk=False)))
+    assert drains == [8, 8, 4]
+
+
 def test_page_that_is_none_counts_as_lost(fake: FakeTracefs, attach: Attach) -> None:
     backend = attach(fake).backend
     fake.put("kmsg_exporter", 0, b"\xff" * 64)

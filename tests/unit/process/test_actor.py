@@ -101,17 +101,6 @@ def test_id_that_somebody_born_later_has_is_not_the_callers(proc: FakeProc, past
     assert named(resolver, time_ns=CALL + 2 * SECOND, comm=b"innocent") == ("procfs", "/usr/bin/innocent")
 
 
-@pytest.mark.parametrize("start_ns", [CALL, CALL + SECOND // 100])
-def test_id_that_somebody_was_given_within_a_tick_is_not_the_callers(
-    proc: FakeProc, past: Past, resolver: Resolver, start_ns: int
-) -> None:
-    ran(past, b"/usr/bin/dmesg")
-    past.fork(CALL + 100, parent=SHELL, child=CALLER)
-    proc.add(CALLER, comm="dmesg", exe="/usr/bin/innocent", start_ns=start_ns)
-    assert named(resolver) == ("exec_trace", "/usr/bin/dmesg")
-    assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
-
-
 def test_id_that_was_given_again_at_once_is_not_the_callers(proc: FakeProc, past: Past, resolver: Resolver) -> None:
     ran(past, b"/usr/bin/dmesg")
     past.fork(CALL + 1000, parent=SHELL, child=CALLER, comm=b"innocent")
@@ -157,6 +146,17 @@ def test_living_caller_has_the_name_of_then(past: Past, proc: FakeProc, resolver
     resolver.refresh()
     assert resolver.actor(CALLER, CALL, None).comm == "then"
     assert resolver.actor(CALLER, CALL + 100, None).comm == "now"
+
+
+@pytest.mark.parametrize("start_ns", [CALL, CALL + SECOND // 100])
+def test_id_that_somebody_was_given_within_a_tick_is_not_the_callers(
+    proc: FakeProc, past: Past, resolver: Resolver, start_ns: int
+) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    past.fork(CALL + 100, parent=SHELL, child=CALLER)
+    proc.add(CALLER, comm="dmesg", exe="/usr/bin/innocent", start_ns=start_ns)
+    assert named(resolver) == ("exec_trace", "/usr/bin/dmesg")
+    assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
 
 
 def test_without_a_recorder_only_the_living_have_names(proc: FakeProc) -> None:

@@ -61,7 +61,7 @@ def test_used_again_id_is_a_new_life(past: Past) -> None:
     past.exec(510, 42, b"/bin/new")
     assert life(past, 42, 600) == Life(Fork(500, 8, "sh", thread=False, sibling=False), (Exec(510, "/bin/new"),), "new")
     assert life(past, 42, 300) == Life(
-        Fork(100, 7, "bash", thread=False, sibling=False), (Exec(110, "/bin/old"),), "old", "/old", over=True
+        Fork(100, 7, "bash", thread=False, sibling=False), (Exec(110, "/bin/old"),), "old", "/old", reused=True
     )
 
 
