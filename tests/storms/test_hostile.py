@@ -15,7 +15,6 @@ NAMES = 1_000_000
 EMULATED_NAMES = 100_000
 SECONDS = 60
 MAX_PAIRS = 512  # the default
-MORE_BYTES = 10 * MIB
 LOST = "kmsg_exporter_trace_lost_events_total"
 
 
@@ -43,7 +42,6 @@ def test_a_million_names_stay_within_the_bounds_and_their_sum_is_exact(
         series = agent.samples(metric)
         assert len(series) <= MAX_PAIRS
         assert agent.count(metric, comm="other") > 0
-        assert after.peak_bytes - before.rss_bytes <= MORE_BYTES
         counted, lost = agent.count(metric), agent.count(LOST)
         names = f"{count:,} names in {after.moment - before.moment:.0f} s, {metric}"
         figures.add(f"{names}: counted, lost records", f"{counted:.0f}, {lost:.0f}")
