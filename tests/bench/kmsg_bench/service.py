@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -35,6 +36,9 @@ class Service(Child):
             self.stop()
             raise
         self.ready_seconds = time.perf_counter() - begun
+
+    def clean_up(self) -> None:
+        subprocess.run([sys.executable, "-m", "kmsg_exporter", "cleanup"], check=True)
 
     def metric(self, series: str, *, comm: str = "") -> float:
         """The value of one series, or the sum of all series of a metric, or of those with `comm`; by a scrape."""
