@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests evasions chart grafana \
-  ha charts image systemd package notify lock clean
+.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart \
+  grafana ha charts hotplugs beside image systemd package notify storms lock clean fuzz-short fuzz evasions
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -22,14 +22,17 @@ demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a boot
 deb: $(VENV)/dev.stamp ## the Debian package, in dist/
 	@PYTHON=$(CURDIR)/$(BIN)/python deploy/debian/build.sh
 
-test: lint unit chart grafana native guests ## everything within 25 minutes on two cores: code, files, real kernels
+test: lint unit chart grafana native guests hotplug fuzz-short ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
 
-# what is heavier too: Helm 4, the image under runc, systemd as pid 1, the package, Prometheus with Alertmanager, a cluster
-test-all: test ha demo charts image systemd package notify test-cluster bench ## everything there is
+# what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
+# pid 1, the package, Prometheus with Alertmanager, a cluster; fuzzing for two hours
+test-all: test ha demo charts hotplugs beside storms image systemd package notify test-cluster bench fuzz ## everything there is
 
-bench: $(VENV)/dev.stamp ## the benchmark's table, as ratios taken in one run
+bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
+	@tests/guest/setup.sh 6.12
+	@tests/bench/peers.sh
 	@$(BIN)/python tests/bench/run.py --write
 
 lint: $(VENV)/dev.stamp
@@ -37,7 +40,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@for part in grafana/ deploy/systemd/ tests/unit/*/ tests/*/; do beside=; case $$part in tests/unit/) continue;; \
-	  tests/grafana/) beside=grafana;; tests/package/) beside=tests/systemd;; esac; \
+	  tests/grafana/) beside=grafana;; tests/package/) beside=tests/systemd;; tests/beside/) beside=tests/hotplug;; esac; \
 	  MYPYPATH=tests/fakes:tests/guest:tests/kernel:tests/bench:$$beside $(BIN)/mypy --no-error-summary $$part || exit 1; done
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
@@ -50,11 +53,29 @@ evasions: $(VENV)/dev.stamp tests/setup.stamp ## every way to use the log unname
 	@$(TRACEFS)
 	PYTHON=$(CURDIR)/$(BIN)/python tests/evasions/run.sh
 
+fuzz-short: $(VENV)/fuzz.stamp
+	$(BIN)/python -m pytest --confcutdir=tests tests/fuzz
+	$(BIN)/python tests/fuzz/run.py --seconds 2 --jobs 2
+
+fuzz: SECONDS ?= 600
+fuzz: $(VENV)/fuzz.stamp ## each decoder for ten minutes; SECONDS=60 and TARGETS='page recorder' are for less
+	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) --jobs 2 --seed 0 $(TARGETS)
+
 native: $(VENV)/dev.stamp tests/setup.stamp
 	tests/kernel/native.sh
 
 guests: $(VENV)/dev.stamp tests/setup.stamp
 	tests/kernel/guests.sh
+
+hotplug: $(VENV)/dev.stamp tests/setup.stamp
+	tests/hotplug/boot.sh 6.1
+
+hotplugs: $(VENV)/dev.stamp tests/setup.stamp
+	tests/hotplug/boot.sh 5.10 6.12
+
+beside: $(VENV)/dev.stamp tests/setup.stamp
+	tests/beside/boot.sh kprobe function
+	tests/beside/native.sh
 
 chart: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest tests/chart tests/rules
@@ -81,6 +102,9 @@ pictures: $(VENV)/dev.stamp ## draw the dashboards' and the alert's pictures in 
 notify: $(VENV)/dev.stamp tests/setup.stamp ## from a node's first clear to a notification, in a booted guest
 	$(BIN)/python -m pytest --confcutdir=tests tests/notify
 
+storms: $(VENV)/dev.stamp tests/setup.stamp ## attribution, delivery and memory under load; its figures, in tests/storms/README.md
+	tests/storms/all.sh
+
 image: $(VENV)/dev.stamp tests/setup.stamp
 	PYTHON=$(CURDIR)/$(BIN)/python tests/image/run.sh
 
@@ -99,8 +123,10 @@ ha: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest tests/prometheus
 
 lock: $(VENV)/dev.stamp ## make the lock files anew
+	$(BIN)/pip install -q --disable-pip-version-check uv
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra web pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra web --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:fuzz -o requirements-fuzz.lock
 
 clean: ## remove what make made
 	rm -rf $(VENV) dist tests/setup.stamp
@@ -117,6 +143,11 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/fuzz.stamp: requirements-fuzz.lock $(VENV)/dev.stamp
+	@$(BIN)/pip install -q --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-fuzz.lock || \
+	  { echo "atheris is there for CPython 3.11 to 3.14 on x86-64 only: set PYTHON= to one of these, and make clean" >&2; exit 1; }
 	@touch $@
 
 tests/setup.stamp: tests/setup.sh

@@ -39,10 +39,11 @@ class Step:
 
 
 class Pairing:
-    """Calls that have begun and not yet returned."""
+    """Calls that have begun and not yet returned. `halves` counts records whose other half never came."""
 
     def __init__(self) -> None:
         self._pending: dict[tuple[int, str], Step] = {}
+        self.halves = 0
         self._overdue: dict[tuple[int, str], Step] = {}
 
     def feed(self, steps: Iterable[Step]) -> list[Access]:
@@ -56,6 +57,8 @@ class Pairing:
                 self._begin(key, step)
             elif (begun := self._pending.pop(key, None) or self._overdue.pop(key, None)) is not None:
                 done.append(begun.access(step.result))
+            else:
+                self.halves += 1
         return done
 
     def clear_pending(self) -> bool:
@@ -69,17 +72,19 @@ class Pairing:
             for key, step in self._pending.items()
             if step.action in CLEARS and now_ns - step.time_ns > _CLEAR_TAKES_NS
         ]
+        self.halves += len(late)
         for key in late:
             self._add(self._overdue, key, self._pending.pop(key))
         return [self._overdue[key].access(None) for key in late]
 
     def _begin(self, key: tuple[int, str], step: Step) -> None:
-        self._pending.pop(key, None)  # that one's return was lost
         self._overdue.pop(key, None)
+        if self._pending.pop(key, None) is not None:  # that one's return was lost
+            self.halves += 1
         self._add(self._pending, key, step)
 
-    @staticmethod
-    def _add(to: dict[tuple[int, str], Step], key: tuple[int, str], step: Step) -> None:
+    def _add(self, to: dict[tuple[int, str], Step], key: tuple[int, str], step: Step) -> None:
         if len(to) >= _MAX_PENDING:
+            self.halves += 1
             del to[next(iter(to))]
         to[key] = step

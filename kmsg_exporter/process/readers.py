@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from kmsg_exporter.process import procfs
 _KMSG_DEVICE = os.makedev(1, 11)
 _HURRY_SECONDS = 0.25
 _GONE = (FileNotFoundError, ProcessLookupError)
+_FLAGS = re.compile(rb"^flags:\t([0-7]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,7 @@ class ReaderScan:
 
     def _reads(self, pid: int, name: str) -> bool:
         try:
-            text = (self._proc / str(pid) / "fdinfo" / name).read_text()
+            flags = _FLAGS.search((self._proc / str(pid) / "fdinfo" / name).read_bytes())
         except OSError:
             return False
-        flags = next((line.split()[1] for line in text.splitlines() if line.startswith("flags:")), "0")
-        return int(flags, 8) & os.O_ACCMODE != os.O_WRONLY
+        return flags is not None and int(flags[1], 8) & os.O_ACCMODE != os.O_WRONLY

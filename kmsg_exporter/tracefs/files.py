@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from kmsg_exporter.errors import FeatureUnavailable, TracefsNotMounted, TracefsRejected
+
+_DEVICE = re.compile(rb"\d+ \d+ (\d{1,9}):(\d{1,9}) ")
 
 
 class Tracefs:
@@ -26,9 +29,13 @@ class Tracefs:
 
         Raises FeatureUnavailable when this kernel has no such file, TracefsRejected when it may not be read.
         """
+        return self.read_bytes(path).decode("utf-8", "replace")
+
+    def read_bytes(self, path: str) -> bytes:
+        """The bytes of a control file, of which some hold what processes call themselves. Raises as `read` does."""
         try:
             with open(self._base + path, "rb", buffering=0) as file:  # noqa: PTH123
-                return file.readall().decode("utf-8", "replace")
+                return file.readall()
         except OSError as exc:
             raise self._refused(path, None, exc) from exc
 
@@ -142,7 +149,6 @@ def _tracefs_devices(mountinfo: Path) -> set[int]:
     devices = set()
     for line in mountinfo.read_bytes().splitlines():
         head, _, tail = line.partition(b" - ")
-        if tail.split(b" ", 1)[0] == b"tracefs":
-            major, _, minor = head.split(b" ")[2].partition(b":")
-            devices.add(os.makedev(int(major), int(minor)))
+        if tail.split(b" ", 1)[0] == b"tracefs" and (device := _DEVICE.match(head)):
+            devices.add(os.makedev(int(device[1]), int(device[2])))
     return devices

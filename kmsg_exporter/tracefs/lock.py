@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
 
 from kmsg_exporter.errors import AlreadyRunning
@@ -24,8 +25,6 @@ def hold(path: Path, *, proc: Path) -> int:
 
 def _holder(inode: int, locks: Path) -> int | None:
     """Who holds a flock on the file with this inode number, as /proc/locks tells."""
-    for line in locks.read_text().splitlines():
-        parts = line.split()
-        if len(parts) >= 6 and parts[1] == "FLOCK" and parts[5].rpartition(":")[2] == str(inode):
-            return int(parts[4])
-    return None
+    line = rb"^\d+: FLOCK +\S+ +\S+ +(\d{1,9}) \S*:%d " % inode
+    found = re.search(line, locks.read_bytes(), re.MULTILINE)
+    return int(found[1]) if found else None

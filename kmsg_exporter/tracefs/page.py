@@ -71,7 +71,10 @@ def read_header(raw: bytes, layout: PageLayout) -> tuple[int, int | None, int]:
 def decode_page(raw: bytes, layout: PageLayout) -> Page:
     """The records of one page. Raises DecodeError when the bytes are no page."""
     time_ns, lost, end = read_header(raw, layout)
-    return Page(time_ns, lost, end, tuple(_records(raw, layout.data_offset, end, time_ns)))
+    records = tuple(_records(raw, layout.data_offset, end, time_ns))
+    if records and records[-1][0] >> 64:  # once there, no later record leads back
+        raise DecodeError(f"the times of a page run past 64 bits: {records[-1][0]}")
+    return Page(time_ns, lost, end, records)
 
 
 def _records(raw: bytes, at: int, end: int, now: int) -> Iterator[tuple[int, bytes]]:
@@ -99,10 +102,6 @@ def _records(raw: bytes, at: int, end: int, now: int) -> Iterator[tuple[int, byt
                     now += _ABSOLUTE
                 at += 4
                 continue
-            if kind == _PADDING:  # a discarded record: its length does not count its header
-                now += delta
-                at += word
-                continue
             if word < 4:
                 raise DecodeError(f"a record at byte {at} says that it has {word} bytes")
             at += 4
@@ -110,5 +109,6 @@ def _records(raw: bytes, at: int, end: int, now: int) -> Iterator[tuple[int, byt
         if at + size > end:
             raise DecodeError(f"a record of {size} bytes at byte {at} runs over the data's end at {end}")
         now += delta
-        yield now, raw[at : at + size]
+        if kind != _PADDING:  # else it was discarded
+            yield now, raw[at : at + size]
         at += size

@@ -44,7 +44,7 @@ def parse(text: str, path: Path) -> WebConfig:
     """Paths in it are relative to the file's own folder. Raises ConfigError with the key, the value and what fits."""
     try:
         tree = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError, AttributeError, KeyError, TypeError) as exc:  # of odd tags
+    except (yaml.YAMLError, RecursionError, ValueError, AttributeError, LookupError, ArithmeticError, TypeError) as exc:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(exc).split())}") from exc
     try:
         top = _mapping(tree, "all of it", ("tls_server_config", "basic_auth_users"))

@@ -9,7 +9,7 @@ only=
 case ${1:-} in --only=*) only=${1#--only=}; shift ;; esac
 echo "# kernel $(uname -r) $(uname -m)"
 tests() { python3 -m pytest -c tests/kernel/pytest.ini --confcutdir=tests -p no:cacheprovider -q "$@" || status=1; }
-case "$only $* " in " "*" kprobe "*)
+case "$only: $* " in ":"*" kprobe "*)
   echo "# tracefs behaves as the fake of the unit tests does"
   KMSG_TRACEFS=/sys/kernel/tracing tests tests/tracefs ;;
 esac

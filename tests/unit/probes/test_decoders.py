@@ -79,6 +79,7 @@ def test_addresses_are_read_from_kallsyms(tmp_path: Path) -> None:
         "ffffffff81001000 T __x64_sys_syslog\n"
         "ffffffffc0203000 t kmsg_read\t[a_module]\n"
         "0000000000000000 T kmsg_open\n"
+        "\nffffffff81001000\n-1 T kmsg_open\nffffffff81002000 T "
     )
     assert read_kallsyms({"__x64_sys_syslog", "kmsg_read", "kmsg_open"}, proc=tmp_path) == {
         "__x64_sys_syslog": 0xFFFFFFFF81001000,

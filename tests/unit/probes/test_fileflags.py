@@ -19,7 +19,7 @@ def found(kernel: Kernel, *, register: str = "%si", dev: Path = Path("/dev")) ->
     try:
         with Instance(fake, "bulk", buffer_size_kb=64, overwrite=False) as instance:
             own = threading.get_native_id()
-            offset = f_flags_offset(instance, group="kmsg_exporter", register=register, own_tid=own, dev=dev)
+            offset, _ = f_flags_offset(instance, (), group="kmsg_exporter", register=register, own_tid=own, dev=dev)
         assert fake.read("kprobe_events") == ""
         return offset
     finally:
@@ -54,6 +54,7 @@ def test_folder_without_a_null_device_is_no_obstacle(tmp_path: Path) -> None:
         ("p:kmsg_exporter/ke_devkmsg_open devkmsg_open flags=+64(%si):u32 comm=$comm", 64),
         ("p:kmsg_exporter/ke_devkmsg_open devkmsg_open flags=+0(%x1):u32", 0),
         ("p:kmsg_exporter/ke_devkmsg_open devkmsg_open comm=$comm", None),
+        ("p:kmsg_exporter/ke_devkmsg_open devkmsg_open flags=+" + "9" * 5000 + "(%si):u32", None),
     ],
 )
 def test_offset_is_read_back_from_a_definition(definition: str, offset: int | None) -> None:

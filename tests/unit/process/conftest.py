@@ -26,11 +26,11 @@ def proc(tmp_path: Path) -> FakeProc:
 def past(fake: FakeTracefs) -> Iterator[Past]:
     """What happened before: recorded by a flight recorder that has started."""
     with Instance(fake, "recorder", buffer_size_kb=64, overwrite=True) as instance:
-        recorder = FlightRecorder(instance)
+        recorder = FlightRecorder(instance, boot_ns=lambda: 0)
         recorder.start()
         yield Past(fake, recorder)
 
 
 @pytest.fixture
 def resolver(past: Past, proc: FakeProc) -> Resolver:
-    return Resolver(past.recorder, proc=proc.folder, unix_ns=lambda _: LATER)
+    return Resolver(past.recorder, proc=proc.folder, boot_ns=lambda: 0, unix_ns=lambda _: LATER)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fake_past import Past
 from fake_proc import SECOND, FakeProc
 from fake_tracefs import page
 
 from kmsg_exporter.model import Process
+from kmsg_exporter.process import procfs
 from kmsg_exporter.process.actor import Resolver
+from kmsg_exporter.process.recorder import RENAME
 
 ID = "4ca3b1f5d0e7a9c24ca3b1f5d0e7a9c24ca3b1f5d0e7a9c24ca3b1f5d0e7a9c2"
 UID = "6b0b6d8e-5ac9-4bd5-8b4f-2f0a4e2c9d11"
@@ -95,6 +99,53 @@ def test_id_that_somebody_born_later_has_is_not_the_callers(proc: FakeProc, past
     proc.add(CALLER, comm="innocent", exe="/usr/bin/innocent", start_ns=CALL + SECOND)
     assert named(resolver) == ("exec_trace", "/usr/bin/dmesg")
     assert named(resolver, time_ns=CALL + 2 * SECOND, comm=b"innocent") == ("procfs", "/usr/bin/innocent")
+
+
+def test_id_that_was_given_again_at_once_is_not_the_callers(proc: FakeProc, past: Past, resolver: Resolver) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    past.fork(CALL + 1000, parent=SHELL, child=CALLER, comm=b"innocent")
+    proc.add(CALLER, comm="innocent", exe="/usr/bin/innocent", uid=1000, start_ns=CALL)
+    assert named(resolver) == ("exec_trace", "/usr/bin/dmesg")
+    assert resolver.actor(CALLER, CALL, b"dmesg").user_id is None
+
+
+@pytest.mark.parametrize("way", ["actor", "name"])
+def test_exec_while_proc_is_read_is_not_what_called(
+    proc: FakeProc, past: Past, resolver: Resolver, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    proc.add(CALLER, comm="dmesg", exe="/usr/bin/sleep", parent=SHELL)
+    read = procfs.read_living
+
+    def read_late(tid: int, *, proc: Path) -> procfs.Living | None:
+        if tid == CALLER:
+            past.exec(CALL + 100, CALLER, b"/usr/bin/sleep")
+        return read(tid, proc=proc)
+
+    monkeypatch.setattr(procfs, "read_living", read_late)
+    resolver.refresh()
+    if way == "name":
+        assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
+    else:
+        assert resolver.actor(CALLER, CALL, b"dmesg").exe == "/usr/bin/dmesg"
+
+
+@pytest.mark.parametrize("comm", [b"daemon", None])
+def test_living_caller_is_unknown_where_records_since_the_call_are_missing(
+    proc: FakeProc, past: Past, resolver: Resolver, comm: bytes | None
+) -> None:
+    proc.add(CALLER, comm="daemon", exe="/usr/bin/daemon")
+    past.fake.put("recorder", 0, page(CALL + 100, lost=1))
+    assert named(resolver, comm=comm) == ("none", "")
+    assert named(resolver, time_ns=CALL + 100, comm=comm) == ("procfs", "/usr/bin/daemon")
+
+
+def test_living_caller_has_the_name_of_then(past: Past, proc: FakeProc, resolver: Resolver) -> None:
+    proc.add(CALLER, comm="now", exe="/usr/bin/daemon")
+    past.fake.emit(RENAME, {"pid": CALLER, "oldcomm": b"then", "newcomm": b"now"}, tid=CALLER, time_ns=CALL + 100)
+    resolver.refresh()
+    assert resolver.actor(CALLER, CALL, None).comm == "then"
+    assert resolver.actor(CALLER, CALL + 100, None).comm == "now"
 
 
 @pytest.mark.parametrize("start_ns", [CALL, CALL + SECOND // 100])
@@ -248,6 +299,16 @@ def test_own_executable_is_what_ran_before(past: Past, resolver: Resolver) -> No
     assert named(resolver) == ("exec_trace", "~/usr/bin/dmesg")
 
 
+def test_thousand_runs_of_the_own_executable_are_what_ran_before_them(past: Past, resolver: Resolver) -> None:
+    past.fork(CALL - 5000, parent=SHELL, child=CALLER)
+    past.exec(CALL - 4000, CALLER, b"/usr/bin/dmesg")
+    for number in range(1000):
+        past.exec(CALL - 3000 + number, CALLER, b"/proc/self/exe")
+        resolver.refresh()
+    assert named(resolver) == ("exec_trace", "~/usr/bin/dmesg")
+    assert resolver.name(CALLER, CALL, b"exe") == ("exe", "/usr/bin/dmesg")
+
+
 def test_own_executable_of_a_fork_is_the_parents(past: Past, resolver: Resolver) -> None:
     ran(past, b"/proc/self/exe")
     assert named(resolver) == ("exec_trace", "~/usr/bin/bash")
@@ -325,6 +386,19 @@ def test_sibling_is_below_the_parent_of_the_one_that_made_it(past: Past, resolve
     assert resolver.actor(CALLER, CALL, b"dmesg").parent_pid == SHELL
 
 
+def test_chain_of_a_thousand_siblings_has_an_end(past: Past, resolver: Resolver) -> None:
+    for number in range(1000):
+        past.fork(CALL - 2000 + number, parent=5000 + number, child=5001 + number, sibling=True)
+        resolver.refresh()
+    assert resolver.actor(6000, CALL, b"dmesg").ancestors == ()
+
+
+def test_fork_that_made_itself_has_no_chain(past: Past, resolver: Resolver) -> None:
+    past.fork(CALL - 200, parent=CALLER, child=CALLER, sibling=True)
+    resolver.refresh()
+    assert resolver.actor(CALLER, CALL, b"dmesg").ancestors == ()
+
+
 def test_child_of_a_thread_is_below_its_process(proc: FakeProc, past: Past, resolver: Resolver) -> None:
     proc.add(90, comm="java", exe="/usr/bin/java")
     proc.add(91, pid=90, comm="worker", exe="/usr/bin/java")
@@ -397,7 +471,7 @@ def test_dead_callers_container_is_where_a_living_ancestor_is(proc: FakeProc, pa
 
 def test_counted_call_is_named_once_and_then_by_the_cache(proc: FakeProc, past: Past) -> None:
     now = 0.0
-    resolver = Resolver(past.recorder, proc=proc.folder, monotonic=lambda: now)
+    resolver = Resolver(past.recorder, proc=proc.folder, monotonic=lambda: now, boot_ns=lambda: 0)
     proc.add(CALLER, comm="journald", exe="/usr/lib/journald")
     assert resolver.name(CALLER, CALL, b"journald") == ("journald", "/usr/lib/journald")
     proc.remove(CALLER)
@@ -415,6 +489,41 @@ def test_counted_call_of_another_comm_is_not_the_cached_one(proc: FakeProc, past
     assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
 
 
+@pytest.mark.parametrize("comm", [b"dmesg", None])
+def test_cached_name_is_not_told_of_who_runs_something_else_by_then(
+    past: Past, resolver: Resolver, comm: bytes | None
+) -> None:
+    ran(past, b"/opt/first/dmesg")
+    assert resolver.name(CALLER, CALL, comm) == ("dmesg", "/opt/first/dmesg")
+    past.exec(CALL + 100, CALLER, b"/opt/second/dmesg")
+    assert resolver.name(CALLER, CALL + 200, comm) == ("dmesg", "/opt/second/dmesg")
+    past.fork(CALL + 300, parent=SHELL, child=CALLER)
+    past.exec(CALL + 400, CALLER, b"/opt/third/dmesg")
+    assert resolver.name(CALLER, CALL + 500, comm) == ("dmesg", "/opt/third/dmesg")
+    assert resolver.name(CALLER, CALL, comm) == ("dmesg", "/opt/first/dmesg")
+    assert resolver.attributions == {"exec_trace": 4}
+
+
+def test_reader_that_ran_the_same_before_and_after_a_gap_ran_it_in_between(
+    proc: FakeProc, past: Past, resolver: Resolver
+) -> None:
+    proc.add(CALLER, comm="journald", exe="/usr/lib/journald")
+    assert resolver.name(CALLER, CALL, b"journald") == ("journald", "/usr/lib/journald")
+    past.fake.put("recorder", 0, page(CALL + 200, lost=1))
+    assert resolver.name(CALLER, CALL + 100, b"journald") == ("journald", "/usr/lib/journald")
+    assert resolver.attributions == {"procfs": 1, "cache": 1}
+    proc.remove(CALLER)
+    past.fake.put("recorder", 0, page(CALL + 400, lost=1))
+    assert resolver.name(CALLER, CALL + 300, b"journald") == ("journald", "")
+
+
+def test_each_name_of_a_process_that_renames_itself_is_its_own(past: Past, resolver: Resolver) -> None:
+    for number in range(50):
+        past.rename(CALL + 10 * number, CALLER, b"n%d" % number)
+    names = [resolver.name(CALLER, CALL + 10 * number + 5, None)[0] for number in range(50)]
+    assert names == [f"n{number}" for number in range(50)]
+
+
 def test_counted_call_without_a_comm_has_the_comm_that_was_found(proc: FakeProc, resolver: Resolver) -> None:
     proc.add(CALLER, comm="journald", exe="/usr/lib/journald")
     assert resolver.name(CALLER, CALL, None) == ("journald", "/usr/lib/journald")
@@ -430,7 +539,8 @@ def test_cache_is_bounded(proc: FakeProc, past: Past) -> None:
     resolver = Resolver(past.recorder, proc=proc.folder, monotonic=lambda: 0.0)
     for tid in range(1000, 2000):
         resolver.name(tid, CALL, b"x")
-    assert len(resolver._cache) <= 256
+    assert 0 < len(resolver._cache) <= 256
+    assert 0 < len(resolver._seen) <= 256
 
 
 def test_every_story_counts_its_source_once(proc: FakeProc, past: Past, resolver: Resolver) -> None:

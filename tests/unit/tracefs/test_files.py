@@ -36,6 +36,14 @@ def mounted(folder: Path, kind: str) -> Path:
     return folder / "proc"
 
 
+@pytest.mark.parametrize("line", ["39 24  - tracefs nodev rw\n", "39 24 0:9999999999 / / rw - tracefs nodev rw\n"])
+def test_mount_without_a_device_number_is_none(tmp_path: Path, line: str) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "mountinfo").write_text(line)
+    with pytest.raises(TracefsNotMounted):
+        open_tracefs(tmp_path, proc=tmp_path)
+
+
 def test_folder_that_is_no_tracefs_is_not_mounted(tmp_path: Path) -> None:
     root = tmp_path / "tracing"
     root.mkdir()

@@ -37,6 +37,18 @@ def test_holder_that_is_not_listed_stays_unnamed(tmp_path: Path) -> None:
         os.close(fd)
 
 
+def test_list_of_locks_that_makes_no_sense_names_nobody(tmp_path: Path) -> None:
+    inode = tmp_path.stat().st_ino
+    lines = f"1: FLOCK  ADVISORY  WRITE x 00:2e:{inode} 0 EOF\n2: FLOCK  ADVISORY  WRITE \xff 00:2e:{inode} 0\n"
+    (tmp_path / "locks").write_text(lines, encoding="latin-1")
+    fd = hold(tmp_path, proc=tmp_path)
+    try:
+        with pytest.raises(AlreadyRunning, match="another kmsg-exporter runs on this node and holds"):
+            hold(tmp_path, proc=tmp_path)
+    finally:
+        os.close(fd)
+
+
 def test_refused_lock_leaves_no_descriptor_open(tmp_path: Path) -> None:
     fd = hold(tmp_path, proc=PROC)
     try:

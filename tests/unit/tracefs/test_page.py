@@ -126,6 +126,25 @@ def test_time_extend_reaches_past_27_bits() -> None:
     assert decode_page(raw, LAYOUT).records == ((10**12 + 1005, b"late"),)
 
 
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        (0, "a record at byte 20 says that it has 0 bytes"),
+        (16, "a record of 12 bytes at byte 24 runs over the data's end"),
+    ],
+)
+def test_discarded_record_of_a_length_that_can_not_be_is_a_decode_error(word: int, why: str) -> None:
+    raw = page(1, discarded(5, 0)[:4] + word.to_bytes(4, "little"), data(0, b"next"))
+    with pytest.raises(DecodeError, match=why):
+        decode_page(raw, LAYOUT)
+
+
+def test_times_past_64_bits_are_a_decode_error() -> None:
+    raw = page((1 << 64) - 8, data(7, b"last"), data(1, b"past"), time_stamp(5), data(0, b"back"))
+    with pytest.raises(DecodeError, match="the times of a page run past 64 bits: 18446744073709551621"):
+        decode_page(raw, LAYOUT)
+
+
 def test_layout_of_this_kernels_header_page() -> None:
     assert (LAYOUT.commit_offset, LAYOUT.commit_size, LAYOUT.data_offset) == (8, 8, 16)
 

@@ -61,6 +61,8 @@ def test_users_have_hashes() -> None:
         ),
         ("basic_auth_users: [me]", "basic_auth_users: must be a mapping of names"),
         ("{", "is not YAML: while parsing a flow node"),
+        ("!!int ''", "is not YAML: string index out of range"),
+        ("1" + ":0" * 200 + ".0", "is not YAML: int too large to convert to float"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, reason: str) -> None:

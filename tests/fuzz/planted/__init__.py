@@ -1,0 +1,1 @@
+"""Targets with a fault each, to show that the runner finds it."""

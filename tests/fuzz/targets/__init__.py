@@ -1,0 +1,1 @@
+"""What is fuzzed: one decoder, or one family of them, a file."""
