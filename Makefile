@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit fuzz-short fuzz native guests \
-  chart grafana ha charts image systemd package notify lock clean
+.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart \
+  grafana ha charts hotplugs beside image systemd package notify storms lock clean fuzz-short fuzz evasions
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -22,14 +22,17 @@ demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a boot
 deb: $(VENV)/dev.stamp ## the Debian package, in dist/
 	@PYTHON=$(CURDIR)/$(BIN)/python deploy/debian/build.sh
 
-test: lint unit fuzz-short chart grafana native guests ## everything within 25 minutes on two cores: code, files, real kernels
+test: lint unit chart grafana native guests hotplug fuzz-short ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
 
-# what is heavier too: fuzzing (two hours), Helm 4, the image under runc, systemd as pid 1, the package, Prometheus with Alertmanager, a cluster
-test-all: test ha demo charts image systemd package notify test-cluster bench fuzz ## everything there is
+# what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
+# pid 1, the package, Prometheus with Alertmanager, a cluster; fuzzing for two hours
+test-all: test ha demo charts hotplugs beside storms image systemd package notify test-cluster bench fuzz ## everything there is
 
-bench: $(VENV)/dev.stamp ## the benchmark's table, as ratios taken in one run
+bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
+	@tests/guest/setup.sh 6.12
+	@tests/bench/peers.sh
 	@$(BIN)/python tests/bench/run.py --write
 
 lint: $(VENV)/dev.stamp
@@ -37,13 +40,18 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@for part in grafana/ deploy/systemd/ tests/unit/*/ tests/*/; do beside=; case $$part in tests/unit/) continue;; \
-	  tests/grafana/) beside=grafana;; tests/package/) beside=tests/systemd;; esac; \
+	  tests/grafana/) beside=grafana;; tests/package/) beside=tests/systemd;; tests/beside/) beside=tests/hotplug;; esac; \
 	  MYPYPATH=tests/fakes:tests/guest:tests/kernel:tests/bench:$$beside $(BIN)/mypy --no-error-summary $$part || exit 1; done
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
 
 unit: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --confcutdir=tests tests/evasions/test_table.py
+
+evasions: $(VENV)/dev.stamp tests/setup.stamp ## every way to use the log unnamed, on all kernels (as root)
+	@$(TRACEFS)
+	PYTHON=$(CURDIR)/$(BIN)/python tests/evasions/run.sh
 
 fuzz-short: $(VENV)/fuzz.stamp
 	$(BIN)/python -m pytest --confcutdir=tests tests/fuzz
@@ -58,6 +66,16 @@ native: $(VENV)/dev.stamp tests/setup.stamp
 
 guests: $(VENV)/dev.stamp tests/setup.stamp
 	tests/kernel/guests.sh
+
+hotplug: $(VENV)/dev.stamp tests/setup.stamp
+	tests/hotplug/boot.sh 6.1
+
+hotplugs: $(VENV)/dev.stamp tests/setup.stamp
+	tests/hotplug/boot.sh 5.10 6.12
+
+beside: $(VENV)/dev.stamp tests/setup.stamp
+	tests/beside/boot.sh kprobe function
+	tests/beside/native.sh
 
 chart: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest tests/chart tests/rules
@@ -83,6 +101,9 @@ pictures: $(VENV)/dev.stamp ## draw the dashboards' and the alert's pictures in 
 
 notify: $(VENV)/dev.stamp tests/setup.stamp ## from a node's first clear to a notification, in a booted guest
 	$(BIN)/python -m pytest --confcutdir=tests tests/notify
+
+storms: $(VENV)/dev.stamp tests/setup.stamp ## attribution, delivery and memory under load; its figures, in tests/storms/README.md
+	tests/storms/all.sh
 
 image: $(VENV)/dev.stamp tests/setup.stamp
 	PYTHON=$(CURDIR)/$(BIN)/python tests/image/run.sh

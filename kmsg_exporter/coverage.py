@@ -24,7 +24,7 @@ class Row:
 
 COVERAGE: Final = (
     Row("that the log was emptied, and when", "yes", "yes", "yes", "yes"),
-    Row("who cleared it: comm, exe, chain", "yes", "yes", "yes, unless two call at once", "no"),
+    Row("who cleared it: comm, exe, chain", "yes", "yes", "yes, unless two call at once or one is held", "no"),
     Row("clear and read_clear told apart", "yes", "yes", "no", "no"),
     Row("clears that were refused", "yes", "yes", "no", "no"),
     Row("clears by 32-bit programs", "yes", "with --trace.compat-syscalls on x86-64", "yes", "no"),

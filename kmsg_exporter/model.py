@@ -53,6 +53,25 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """Calls of one thread that the kernel has counted and not recorded, made in (since_ns, until_ns] of CLOCK_BOOTTIME.
+
+    All of them returned something, `nbytes` together; of clears that is not known. `tid` and `comm` are None where
+    they can't be told.
+    """
+
+    tid: int | None
+    comm: bytes | None
+    interface: Interface
+    operation: Operation
+    action: str
+    calls: int
+    nbytes: int
+    since_ns: int
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """One process of a chain. `exe` is "" when it is not known; `derived` when it was worked out, not read."""
 
@@ -114,7 +133,8 @@ class Hidden:
 class Emptying:
     """dmesg went from something to nothing. `actor` is None when nobody could be named.
 
-    `since_unix_ns` is set when the moment is only known to lie between it and `time_unix_ns`.
+    `since_unix_ns` is set when the moment is only known to lie between it and `time_unix_ns`. `time_boot_ns` is the
+    moment on CLOCK_BOOTTIME, which never steps.
     """
 
     time_unix_ns: int
@@ -126,6 +146,7 @@ class Emptying:
     since_unix_ns: int | None = None
     coalesced: int = 1
     actors: tuple[str, ...] = ()
+    time_boot_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from kmsg_exporter.ring.look import Look
 
 _REFUSED: Final = frozenset({-errno.EPERM, -errno.EACCES})
 
-# whether anything was printed in (after, until] of CLOCK_BOOTTIME, as the flight recorder saw it
-Printed = Callable[[int, int], bool]
+# how many records were printed in (after, until] of CLOCK_BOOTTIME, as the flight recorder saw it
+Printed = Callable[[int, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Settlement:
 class Settler:
     """Remembers what the next round needs: the last clear, and a jump whose clear has not returned yet.
 
-    `started_ns` (CLOCK_BOOTTIME) is since when the flight recorder has seen what was printed.
+    `started_ns` (CLOCK_BOOTTIME) is when this agent began: of what was before it, it has what was recorded alone.
     """
 
     def __init__(self, *, started_ns: int) -> None:
-        self._last_clear_ns = started_ns
+        self._started_ns = self._last_clear_ns = started_ns
         self._open_jump: Look | None = None
         self._had_records = False
 
@@ -71,13 +71,21 @@ class Settler:
         """Those clears that hid something.
 
         The first one did if the look before saw records; any did before which a new record was printed. Where the
-        printed records are not recorded, a jump is put down to the first.
+        printed records are not recorded, a jump is put down to the first. Before the first of an earlier life's clears
+        nothing is known but how much was hidden in all: it hid what was not printed after it.
         """
         starts = [self._last_clear_ns, *(call.time_ns for call in effective)]
-        hid = [printed(since, call.time_ns) for since, call in zip(starts, effective, strict=False)]
+        hid = [printed(since, call.time_ns) > 0 for since, call in zip(starts, effective, strict=False)]
+        if hid and jump is not None and effective[0].time_ns <= self._started_ns:
+            hid[0] = _count(jump) > printed(effective[0].time_ns, effective[-1].time_ns)
         if hid and (self._had_records or (jump is not None and not any(hid))):
             hid[0] = True
         return tuple(call for call, did in zip(effective, hid, strict=True) if did)
+
+
+def _count(jump: Look) -> int:
+    """How many records a jump hid, 0 where the log can't be read by number."""
+    return 0 if jump.first_seq is None or jump.end_seq is None else jump.end_seq - jump.first_seq
 
 
 def _judged(calls: Sequence[Access], *, jumped: bool) -> tuple[tuple[Access, ...], tuple[Access, ...]]:

@@ -69,6 +69,7 @@ class Agent:
         self._collector: CollectorServer | None = None
         self._watch: Watch | None = None
         self._stop_asked = False
+        self._keep = False
 
     def __enter__(self) -> Self:
         place.require_privileges(self.config)
@@ -86,6 +87,7 @@ class Agent:
         """Watch until `stop`."""
         if self._watch is not None and not self._stop_asked:
             self._notifier.ready("; ".join(self.summary()))
+            self._keep = self.config.trace_keep_on_exit  # from now on: an agent that can't start leaves nothing
             self._watch.run()
         self._notifier.stopping()
 
@@ -113,7 +115,7 @@ class Agent:
         spool = Spool(config.state_directory / SPOOL_NAME, max_bytes=config.push_spool_bytes)
         stack.callback(spool.close)
         self._attached = attach(self.config)
-        stack.callback(lambda: self._attached.close())
+        stack.callback(lambda: self._attached.close(keep=self._keep))
         recorder = self._recorder()
         started_ns = boot_ns()
         ring = self._ring(stack)

@@ -53,6 +53,7 @@ class Storyteller:
         self._told_until_ns = time_ns
         return Emptying(
             time_unix_ns=time_unix_ns,
+            time_boot_ns=time_ns,
             hidden=hidden,
             action=call.action if call is not None else None,
             interface=call.interface if call is not None else None,

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from kmsg_exporter.agent.clock import boot_ns, unix_ns
+from kmsg_exporter.agent.hits import Hits
 from kmsg_exporter.agent.narrator import narrate_clears
 from kmsg_exporter.agent.story import Storyteller
 from kmsg_exporter.agent.tally import Tally
@@ -36,6 +37,7 @@ _REFRESH_SECONDS = 0.1  # scrapes closer to each other than this share what is c
 _CALM_SECONDS = 0.002
 _STORM_ROUNDS = 4  # a single call is two records, and may wake twice
 _STORM_PAUSE_SECONDS = 0.01
+_STORM_REST = 5  # in a storm the loop rests for this many times as long as it worked: a sixth of a core is its share
 _SCAN_SECONDS = 0.005
 _BLIND = Look(RingState(), jumped=False)
 
@@ -83,6 +85,7 @@ class Watch:
         self._looked_ns = 0  # the first look compares with an earlier life, or with the boot
         self._intact = True
         self._lost_before = 0
+        self._hits = Hits()
         self._untold: deque[Callable[[], None]] = deque()
         self._stop = threading.Event()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -103,7 +106,7 @@ class Watch:
     def close(self) -> None:
         os.close(self._wake)
 
-    def refresh(self, timeout_seconds: float = 0.1) -> None:
+    def refresh(self, timeout_seconds: float = 0.08) -> None:
         """Have `observation` and the totals brought up to date, by the loop's own thread; for a scrape."""
         if self._stop.is_set():
             return
@@ -119,7 +122,7 @@ class Watch:
         self.round(full=True)
         self.tell()
         gc.freeze()  # what is here now stays: a collection does not have to look at it while somebody is to be named
-        calm_from, restless = 0.0, 0
+        calm_from, restless, worked = 0.0, 0, 0.0
         postponed = False
         while not self._stop.is_set():
             wait = max(0.0, self._next_tick - time.monotonic())
@@ -131,20 +134,22 @@ class Watch:
             elif not full:
                 restless = restless + 1 if time.monotonic() < calm_from else 0
                 if restless >= _STORM_ROUNDS:
-                    self._pause()
+                    self._pause(max(_STORM_PAUSE_SECONDS, worked * _STORM_REST))
+            begun = time.thread_time()
             self._guarded_round(full=full)
             # a scrape does not wait for the disk, and the disk waits for one scrape at most
             postponed = bool(self._untold) and self._wanted != self._done and not postponed
             if not postponed:
                 self.tell()
+            worked = time.thread_time() - begun
             now = time.monotonic()
             if not asked:
                 calm_from = now + _CALM_SECONDS
             if now >= self._next_health:
                 self._next_health = now + _HEALTH_SECONDS
                 self.tell()  # with the recorder that heard it
-                if self._guarded_health():
-                    poll = self._poller()
+                self._guarded_health()
+                poll = self._poller()  # a CPU may have come online that never was
         self._guarded_round(full=False)  # what came while it was told to stop
         self.tell()
 
@@ -169,6 +174,7 @@ class Watch:
             self._show(look.state)
         self._tally.others(calls)
         if full:
+            self._tally.counted(self._backend.counted())
             if self._scan.due():
                 self._scan.step(_SCAN_SECONDS)
             if wanted != self._done or time.monotonic() >= self._next_observation:
@@ -196,11 +202,11 @@ class Watch:
             self._next_tick = time.monotonic() + TICK_SECONDS
             self._stop.wait(_STORM_PAUSE_SECONDS)
 
-    def _pause(self) -> None:
+    def _pause(self, seconds: float) -> None:
         """In a storm: take many records at once. A scrape, or the end, does not wait for it."""
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
-        poll.poll(_STORM_PAUSE_SECONDS * 1000)
+        poll.poll(seconds * 1000)
 
     def _is_due(self) -> bool:
         return time.monotonic() >= self._next_tick
@@ -222,8 +228,8 @@ class Watch:
             _log.warning("the log could not be looked at: %s", exc)
             return _BLIND
 
-    def _printed(self, after_ns: int, until_ns: int) -> bool:
-        return self._recorder is not None and self._recorder.printed(after_ns, until_ns)
+    def _printed(self, after_ns: int, until_ns: int) -> int:
+        return 0 if self._recorder is None else self._recorder.printed(after_ns, until_ns)
 
     def _count(self, settlement: Settlement, look: Look) -> None:
         """Count the clears and emptyings of a round; what is to be told of them waits for `tell`."""
@@ -268,31 +274,31 @@ class Watch:
             backend=self._backend.name,
             ready=self._intact,
             readers=self._scan.readers,
-            probes=self._backend.probes(),
+            probes=self._hits.go_on(self._backend.probes()),
             trace_lost_events_total=self._lost_before + self._backend.lost_events(),
             attributions_total=dict.fromkeys(SOURCES, 0) | self._resolver.attributions,
             push=self._push_state(),
         )
 
-    def _guarded_health(self) -> bool:
+    def _guarded_health(self) -> None:
         try:
-            return self._check_health()
+            self._check_health()
         except Exception:  # noqa: BLE001  the agent's outermost loop
             _log.exception("what is attached could not be checked; it is tried again")
-            return False
 
-    def _check_health(self) -> bool:
-        """Attach again what somebody took away, or something better. Whether there is something else to poll now."""
+    def _check_health(self) -> None:
+        """Attach again what somebody took away, or something better."""
         intact = self._backend.intact()
         if not intact:
             if self._intact:
                 _log.error("somebody took away what the %s backend had attached; trying again", self._backend.name)
             self._intact = False
-            self.observation = replace(self.observation, ready=False, probes=self._backend.probes())
+            probes = self._hits.go_on(self._backend.probes())
+            self.observation = replace(self.observation, ready=False, probes=probes)
         fresh = self._improve() if intact else self._reattach()
         if fresh is None:
             self._intact = intact
-            return not intact
+            return
         self._lost_before += self._backend.lost_events()
         self._backend, self._recorder = fresh
         self._resolver.use(self._recorder)
@@ -301,4 +307,3 @@ class Watch:
         self._intact = True
         self._next_observation = 0.0
         _log.info("the %s backend is attached now", self._backend.name)
-        return True

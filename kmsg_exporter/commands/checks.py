@@ -14,6 +14,7 @@ from kmsg_exporter.agent.agent import SOCKET_NAME, attach
 from kmsg_exporter.config import Config
 from kmsg_exporter.errors import AlreadyRunning, KmsgExporterError, RingUnavailable, TracefsError, TracefsRejected
 from kmsg_exporter.local import ask
+from kmsg_exporter.probes import plan
 from kmsg_exporter.ring.devkmsg import DevKmsg
 from kmsg_exporter.ring.syslog import SyslogRing, buffer_bytes
 from kmsg_exporter.tracefs.files import Tracefs, open_tracefs
@@ -62,7 +63,7 @@ def diagnose(config: Config) -> Diagnosis:
     backend = None
     if tracefs is not None:
         checks += _features(tracefs)
-        tried, backend = _backend(config)
+        tried, backend = _backend(config, tracefs)
         checks += tried
     ring_checks, ring = _ring(config)
     checks += ring_checks
@@ -167,11 +168,14 @@ def _features(tracefs: Tracefs) -> list[Check]:
     ]
 
 
-def _backend(config: Config) -> tuple[list[Check], str | None]:
-    """Ask the running agent, or attach for a moment."""
+def _backend(config: Config, tracefs: Tracefs) -> tuple[list[Check], str | None]:
+    """Ask the running agent, look at what a killed one left, or attach for a moment."""
     with ExitStack() as stack:
         try:
             place.take(config, stack)
+            left_by = plan.left_by(tracefs)
+            if left_by is not None:  # to attach and detach would take away what the next agent is to tell
+                return [_leftovers(tracefs)], left_by
             attached = attach(config)
         except AlreadyRunning as exc:
             return _of_running(config, exc)
@@ -183,6 +187,15 @@ def _backend(config: Config) -> tuple[list[Check], str | None]:
         checks.append(Check(f"backend {name}", "ok" if name != "state" else "missing", "accepted by this kernel"))
         checks += [Check(f"probe {probe}", "note", why) for probe, why in attached.backend.failures().items()]
         return checks, name
+
+
+def _leftovers(tracefs: Tracefs) -> Check:
+    return Check(
+        "leftovers",
+        "note",
+        f"an agent that was killed left {', '.join(plan.leftovers(tracefs))}: they go on recording",
+        "start the agent, which takes over what they hold, or remove them: kmsg-exporter cleanup",
+    )
 
 
 def _of_running(config: Config, running: AlreadyRunning) -> tuple[list[Check], str | None]:

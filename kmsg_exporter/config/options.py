@@ -138,6 +138,13 @@ class Config:
         TRACING,
         "With the tracepoint backend, also see 32-bit callers. Slows every system call of the node a little.",
     )
+    trace_keep_on_exit: bool = _row(
+        "trace.keep-on-exit",
+        False,
+        values.BOOLEAN,
+        TRACING,
+        "Leave it recording when the agent stops, so that the next one misses nothing; `cleanup` removes it.",
+    )
 
     web_listen_address: tuple[Address, ...] = _row(
         "web.listen-address",

@@ -104,7 +104,7 @@ PROBE_MISSED: Final = _counter(
     "kmsg_exporter_probe_missed_total", "Calls this probe could not record, as the kernel counts.", "probe"
 )
 TRACE_LOST_EVENTS: Final = _counter(
-    "kmsg_exporter_trace_lost_events_total", "Trace records that were lost before they could be read."
+    "kmsg_exporter_trace_lost_events_total", "Trace records lost before they could be read, and halves of such calls."
 )
 ATTRIBUTIONS: Final = _counter(
     "kmsg_exporter_attributions_total",

@@ -105,11 +105,11 @@ class Totals:
         self._writes = self._counter()
         self._console_changes = self._counter()
 
-    def clear(self, comm: str, exe: str, action: str, *, origin: str, expected: bool) -> None:
-        """A clear that took effect."""
+    def clear(self, comm: str, exe: str, action: str, *, origin: str, expected: bool, calls: int = 1) -> None:
+        """Clears that took effect."""
         with self._lock:
-            self._count(self._clears, (comm, exe), (action,))
-            self._count(self._clears_by_origin, (comm, exe, origin), ("true" if expected else "false",))
+            self._count(self._clears, (comm, exe), (action,), calls)
+            self._count(self._clears_by_origin, (comm, exe, origin), ("true" if expected else "false",), calls)
 
     def denied(self, comm: str, exe: str, action: str) -> None:
         """A clear that the kernel refused."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
-from kmsg_exporter.model import Access, ProbeState
+from kmsg_exporter.model import Access, Counted, ProbeState
 from kmsg_exporter.probes.decoders import Decoder
 from kmsg_exporter.probes.pairing import Pairing, Step
 from kmsg_exporter.tracefs.instance import Instance
@@ -20,6 +21,8 @@ BULK = "kmsg_exporter_bulk"
 RECORDER = "kmsg_exporter_recorder"
 INSTANCES = (URGENT, BULK, RECORDER)
 _MAX_READINGS = 16
+_MOST_PAGES = 16
+_BULK_PAGES = 128  # more than the buffer holds, for nobody is woken to read it again
 
 
 class Backend(Protocol):
@@ -33,8 +36,11 @@ class Backend(Protocol):
     def drain(self, *, bulk: bool) -> list[Access]:
         """The calls recorded since the last time, by time; with `bulk` also those that are only counted."""
 
+    def counted(self) -> list[Counted]:
+        """What the kernel counted by itself since the last time, and clears whose records were lost, where it can."""
+
     def clear_pending(self) -> bool:
-        """Whether a clear has begun and not yet returned."""
+        """Whether a clear has begun and not yet returned, or may be among what was not read yet."""
 
     def probes(self) -> tuple[ProbeState, ...]:
         """Each thing that is traced, and whether it is attached now."""
@@ -57,15 +63,35 @@ def _boot_ns() -> int:
 
 
 class RecordReader:
-    """Reads instances' pages into calls. `decoders` maps a record's type to what makes a step of it."""
+    """Reads instances' pages into calls. `decoders` maps a record's type to what makes a step of it.
 
-    def __init__(self, urgent: Instance, bulk: Instance, *, boot_ns: Callable[[], int] = _boot_ns) -> None:
+    `note` is shown every step of what wakes us; `drained` counts them. Of what was recorded until `complete_ns`
+    (CLOCK_BOOTTIME) nothing is missing.
+
+    A drain reads at most `most_pages` of each CPU: in a storm the next drain comes at once, and without a bound on one
+    there would be none on what is held.
+    """
+
+    def __init__(
+        self,
+        urgent: Instance,
+        bulk: Instance,
+        *,
+        boot_ns: Callable[[], int] = _boot_ns,
+        most_pages: int = _MOST_PAGES,
+    ) -> None:
         self._urgent = urgent
         self._bulk = bulk
         self._boot_ns = boot_ns
+        self._most_pages = most_pages
         self.decoders: dict[int, Decoder] = {}
         self.seen: dict[int, int] = {}
+        self.note: Callable[[Sequence[Step]], None] = lambda _: None
+        self.drained = 0
+        self.complete_ns = 0
         self._pairing = Pairing()
+        self._newer: list[Step] = []
+        self._behind = False
         self._undecodable = 0
         self._dropped = 0
 
@@ -74,37 +100,56 @@ class RecordReader:
 
     def drain(self, *, bulk: bool) -> list[Access]:
         """See Backend.drain."""
-        steps: list[Step] = []
+        steps = self._newer
         for _ in range(_MAX_READINGS):
             begun_ns = self._boot_ns()
-            steps += self._steps(self._urgent)
+            more, complete_ns = self._steps(self._urgent, begun_ns, self._most_pages)
+            steps += more
             # what is newer may follow on something that lies on a CPU that was read before: read all of them again
-            if all(step.time_ns <= begun_ns for step in steps):
+            if complete_ns < begun_ns or all(step.time_ns <= complete_ns for step in steps):
                 break
+        self.complete_ns = complete_ns
+        self._newer = [step for step in steps if step.time_ns > complete_ns]
+        self._behind = complete_ns < begun_ns or bool(self._newer)
+        steps = [step for step in steps if step.time_ns <= complete_ns]
+        self.note(steps)
+        self.drained += len(steps)
         done = self._pairing.feed(sorted(steps, key=_by_time))
         if bulk:
-            done += self._pairing.feed(sorted(self._steps(self._bulk), key=_by_time))
-        done += self._pairing.overdue_clears(self._boot_ns())
+            done += self._pairing.feed(sorted(self._steps(self._bulk, self._boot_ns(), _BULK_PAGES)[0], key=_by_time))
+        done += self._pairing.overdue_clears(complete_ns)
         return sorted(done, key=lambda access: access.time_ns)
 
     def clear_pending(self) -> bool:
-        return self._pairing.clear_pending()
+        return self._behind or self._pairing.clear_pending()
 
     def lost_events(self) -> int:
+        """Trace records that the kernel dropped, pages and records that could not be read, and halves of such calls."""
         with suppress(FeatureUnavailable, TracefsRejected):  # torn away: what was known stays true
             self._dropped = self._urgent.stats().lost + self._bulk.stats().lost
-        return self._dropped + self._undecodable
+        # without a loss, a half is a call that had begun before it was traced
+        return self._dropped + self._undecodable + (self._pairing.halves if self._dropped else 0)
 
-    def _steps(self, instance: Instance) -> list[Step]:
+    def dropped_urgent(self) -> int:
+        """How many records of what wakes us found no room. Raises FeatureUnavailable, TracefsRejected."""
+        return self._urgent.stats().lost
+
+    def _steps(self, instance: Instance, begun_ns: int, most_pages: int) -> tuple[list[Step], int]:
+        """What one reading that began now found, and up to when nothing is missing in it."""
         steps: list[Step] = []
-        for _cpu, raw in instance.raw_pages():
+        pages: Counter[int] = Counter()
+        complete_ns = begun_ns
+        for cpu, raw in instance.raw_pages(most_pages):
+            pages[cpu] += 1
             try:
                 page = instance.decode(raw)
             except DecodeError:
                 self._undecodable += 1
                 continue
             steps.extend(self._decoded(page))
-        return steps
+            if pages[cpu] == most_pages:
+                complete_ns = min(complete_ns, page.records[-1][0] if page.records else page.time_ns)
+        return steps, complete_ns
 
     def _decoded(self, page: Page) -> Iterable[Step]:
         for time_ns, record in page.records:

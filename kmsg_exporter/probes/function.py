@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from kmsg_exporter.errors import FeatureUnavailable
-from kmsg_exporter.model import Access, Interface, Operation, ProbeState
+from kmsg_exporter.model import Access, Counted, Interface, Operation, ProbeState
 from kmsg_exporter.probes.backend import RecordReader
 from kmsg_exporter.probes.decoders import Decoder
 from kmsg_exporter.probes.pairing import Step
@@ -72,22 +72,24 @@ class FunctionBackend:
             raise FeatureUnavailable(f"kallsyms gives no address of {missing[0]}: CAP_SYSLOG is missing")
         layout = parse_format(self._tracefs.read(_FORMAT))
         self._reader.decoders[layout.id] = self._decoder(layout)
-        before = self._patched()
         for instance, functions in ((self._urgent, urgent), (self._bulk, bulk)):
             instance.set("set_ftrace_notrace_pid", str(self._own_tid))
             for number, name in enumerate(functions):
                 self._tracefs.write(f"{instance.path}/set_ftrace_filter", f"{name}\n", truncate=number == 0)
+            # what is patched is no witness: others may begin to trace in this very moment
+            held = set(map(_function, self._tracefs.lines(f"{instance.path}/set_ftrace_filter")))
+            if held != set(functions):
+                raise FeatureUnavailable(f"the filter of {instance.name} does not hold what was asked for")
             instance.set("current_tracer", "function")
-        if strangers := self._patched() - before - set(self._functions):
-            for instance in (self._urgent, self._bulk):
-                instance.set("current_tracer", "nop")
-            raise FeatureUnavailable(f"the filter patched {len(strangers)} functions that were not asked for")
 
     def fds(self) -> list[int]:
         return self._reader.fds()
 
     def drain(self, *, bulk: bool) -> list[Access]:
         return self._reader.drain(bulk=bulk)
+
+    def counted(self) -> list[Counted]:
+        return []
 
     def clear_pending(self) -> bool:
         return False
@@ -116,10 +118,6 @@ class FunctionBackend:
     def _available(self) -> set[str]:
         wanted = {*_SYSLOG, *_COMPAT, *_URGENT_FILES, *_BULK_FILES}
         return {name for name in map(_function, self._tracefs.lines("available_filter_functions")) if name in wanted}
-
-    def _patched(self) -> set[str]:
-        """The functions that are patched now, for anybody on this machine."""
-        return set(map(_function, self._tracefs.lines("enabled_functions")))
 
     def _decoder(self, layout: EventFormat) -> Decoder:
         tid, address = layout["common_pid"], layout["ip"]

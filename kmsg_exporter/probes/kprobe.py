@@ -7,23 +7,30 @@ from __future__ import annotations
 
 import errno
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
-from kmsg_exporter.model import Access, Interface, Operation, ProbeState
+from kmsg_exporter.model import Access, Counted, Interface, Operation, ProbeState
 from kmsg_exporter.probes import decoders
 from kmsg_exporter.probes.backend import GROUP, RecordReader
 from kmsg_exporter.probes.decoders import Binder
 from kmsg_exporter.probes.fileflags import f_flags_offset, offset_in
+from kmsg_exporter.probes.inkernel import InKernel
+from kmsg_exporter.probes.ticks import read_ticks
 from kmsg_exporter.tracefs import dynevent
 from kmsg_exporter.tracefs.dynevent import Kprobe, Kretprobe
+from kmsg_exporter.tracefs.hist import Hist, remove_triggers
+from kmsg_exporter.tracefs.hist_pair import TICKS, HistPair
 from kmsg_exporter.tracefs.instance import Instance
 
 _PREFIX = "ke_"  # kprobe_profile tells events by name alone, so the names are ours
 _COMM = "comm=$comm"
 _READING = "!(flags & 1)"  # O_RDONLY is 0, O_WRONLY 1, O_RDWR 2
+_HIST = "events/sched/sched_process_exec/hist"  # every event has one, or none
+_READS_SIZE: Final = 1024  # of each map, in processes: some 300 bytes each
+_CALLS_SIZE: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +66,16 @@ _SECOND_ARGUMENT: Final = {"x86_64": "%si", "aarch64": "%x1"}
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """One probe: its definition, the filter that the kernel applies, where its records go and how they are read."""
+    """One probe: its definition, the filter that the kernel applies, where its records go and how they are read.
+
+    `hist` counts its calls in the kernel too. Those of a `bulk` probe are recorded only where that can't be had.
+    """
 
     probe: Kprobe | Kretprobe
     binder: Binder
     event_filter: str = ""
     bulk: bool = False
+    hist: Hist | None = None
 
     @property
     def event(self) -> str:
@@ -82,10 +93,12 @@ def syslog_probes(entry: SyslogEntry, call: str) -> tuple[Traced, Traced]:
         Traced(
             Kprobe(GROUP, f"{_PREFIX}{call}_enter", entry.symbol, arguments),
             decoders.syslog_enter(call, action="action", length="len"),
+            hist=Hist(("common_pid", "action"), (), _CALLS_SIZE, "(action == 5 || (action == 4 && len > 0))"),
         ),
         Traced(
             Kretprobe(GROUP, f"{_PREFIX}{call}_exit", entry.symbol, ("ret=$retval:s64",)),
             decoders.leave(call, "syslog", "call"),
+            hist=Hist(("common_pid",), (), _CALLS_SIZE, "ret < 0"),
         ),
     )
 
@@ -99,6 +112,7 @@ def file_probes(interface: Interface, *, flags: str | None) -> tuple[Traced, ...
             Kretprobe(GROUP, f"{_PREFIX}{name}", name, ("ret=$retval:s64", _COMM)),
             decoders.whole(interface, operation),
             bulk=True,
+            hist=Hist(("common_pid", "comm"), ("ret",), _READS_SIZE, "ret > 0"),
         )
 
     opened = f"{stem}_open"
@@ -144,6 +158,8 @@ class KprobeBackend:
         self._reader = RecordReader(urgent, bulk)
         self._attached: dict[str, Traced] = {}
         self._failed: dict[str, str] = {}
+        self._counts = False
+        self._inkernel = InKernel(self._reader, self._ticks)
 
     def attach(self) -> None:
         """Define and enable every probe. Raises TracefsRejected or FeatureUnavailable where syslog(2) takes none."""
@@ -151,10 +167,10 @@ class KprobeBackend:
             raise FeatureUnavailable("this kernel has no kprobe_events (CONFIG_KPROBE_EVENTS)")
         with ExitStack() as undo:
             undo.callback(self._detach)
+            offset, self._counts = self._calibrate()
             self._put_first(_NATIVE.get(self._machine, (SyslogEntry("sys_syslog", "$arg1", "$arg3"),)), "syslog")
             with suppress(FeatureUnavailable, TracefsRejected):
                 self._put_first(_COMPAT.get(self._machine, ()), "syslog32")
-            offset = self._flags_offset()
             flags = None if offset is None else f"+{offset}({self._second_argument()})"
             if flags is None:
                 self._failed["devkmsg_open"] = self._failed["kmsg_open"] = "the offset of f_flags can't be found out"
@@ -174,13 +190,16 @@ class KprobeBackend:
         return self._reader.fds()
 
     def drain(self, *, bulk: bool) -> list[Access]:
-        return self._reader.drain(bulk=bulk)
+        return self._inkernel.drain() if bulk else self._reader.drain(bulk=False)
+
+    def counted(self) -> list[Counted]:
+        return self._inkernel.counted()
 
     def clear_pending(self) -> bool:
         return self._reader.clear_pending()
 
     def lost_events(self) -> int:
-        return self._reader.lost_events()
+        return self._reader.lost_events() + self._inkernel.dropped
 
     def probes(self) -> tuple[ProbeState, ...]:
         profiles = dynevent.profiles(self._tracefs)
@@ -189,7 +208,8 @@ class KprobeBackend:
             profile = profiles.get(traced.probe.name)
             if profile is None:
                 return ProbeState(traced.name, attached=False)
-            enabled = self._instance(traced).is_enabled(traced.event)
+            counted = self._inkernel.files.get(traced.name)
+            enabled = counted.attached() if counted else self._instance(traced).is_enabled(traced.event)
             return ProbeState(traced.name, enabled, profile.hits, profile.missed)
 
         failed = (ProbeState(name, attached=False) for name in self._failed)
@@ -227,27 +247,58 @@ class KprobeBackend:
 
     def _put(self, traced: Traced) -> None:
         """Define and enable one probe; one that an earlier life left is taken over with what it recorded."""
+        if self._counts and traced.hist is not None:
+            traced = replace(traced, probe=replace(traced.probe, fetchargs=(*traced.probe.fetchargs, TICKS)))
         instance = self._instance(traced)
         there = dynevent.defined(self._tracefs, GROUP).get(traced.probe.name)
         if there != str(traced.probe):
             if there is not None:
                 instance.disable(traced.event)
+                remove_triggers(self._tracefs, f"{instance.path}/events/{traced.event}")
                 self._tracefs.write(dynevent.KPROBE_EVENTS, f"-:{traced.event}\n")
             dynevent.define(self._tracefs, traced.probe)
         layout = instance.format(traced.event)
         self._reader.decoders[layout.id] = traced.binder(layout)
         own = f"common_pid != {self._own_tid}"
-        instance.enable(traced.event, event_filter=f"{own} && {traced.event_filter}" if traced.event_filter else own)
+        counted = self._count(traced, own)
+        if not (counted and traced.bulk):
+            instance.enable(
+                traced.event, event_filter=f"{own} && {traced.event_filter}" if traced.event_filter else own
+            )
         self._attached[traced.name] = traced
 
-    def _flags_offset(self) -> int | None:
-        left = dynevent.defined(self._tracefs, GROUP).get(f"{_PREFIX}devkmsg_open")
-        if left is not None and (found := offset_in(left)) is not None:
-            return found
+    def _count(self, traced: Traced, own: str) -> bool:
+        """Have the kernel count what a probe sees. Whether it does."""
+        if not self._counts or traced.hist is None:
+            return False
+        pair = HistPair(
+            self._instance(traced),
+            traced.event,
+            replace(traced.hist, condition=f"{own} && {traced.hist.condition}"),
+        )
+        try:
+            pair.attach()
+        except (DecodeError, FeatureUnavailable, TracefsRejected) as exc:
+            self._failed[f"{traced.name} (counted in the kernel)"] = str(exc)
+            return False
+        self._inkernel.add(traced.name, pair, bulk=traced.bulk)
+        return True
+
+    def _calibrate(self) -> tuple[int | None, bool]:
+        """(the offset of f_flags, None when it can't be found out; whether calls can be counted in the kernel)."""
+        more = (TICKS,) if self._tracefs.exists(_HIST) else ()
+        left = dynevent.defined(self._tracefs, GROUP)
+        if (found := offset_in(left.get(f"{_PREFIX}devkmsg_open", ""))) is not None:
+            return found, bool(more) and any(TICKS in definition for definition in left.values())
         with suppress(DecodeError):
             return f_flags_offset(
-                self._bulk, group=GROUP, register=self._second_argument(), own_tid=self._own_tid, dev=self._dev
+                self._bulk, more, group=GROUP, register=self._second_argument(), own_tid=self._own_tid, dev=self._dev
             )
+        return None, False
+
+    def _ticks(self) -> int | None:
+        with suppress(DecodeError):
+            return read_ticks(self._bulk, group=GROUP, own_tid=self._own_tid, dev=self._dev)
         return None
 
     def _second_argument(self) -> str:
@@ -261,4 +312,5 @@ class KprobeBackend:
             self._recorder.disable(f"{GROUP}/{name}")
         for traced in self._attached.values():
             self._instance(traced).disable(traced.event)
+            remove_triggers(self._tracefs, f"{self._instance(traced).path}/events/{traced.event}")
         dynevent.undefine(self._tracefs, GROUP)

@@ -9,7 +9,9 @@ from typing import Literal
 from kmsg_exporter.model import CLEARS, Access, Interface, Operation
 
 _MAX_PENDING = 4096
-_CLEAR_TAKES_NS = 1_000_000_000  # a clear never sleeps: its return is lost if it has not come by then
+# By then the return of a clear is lost, or it is held: a read_clear sleeps while its buffer is paged in, and whoever
+# gives the pages (userfaultfd, FUSE) can take as long as he likes.
+_CLEAR_TAKES_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,12 @@ class Step:
 
 
 class Pairing:
-    """Calls that have begun and not yet returned."""
+    """Calls that have begun and not yet returned. `halves` counts records whose other half never came."""
 
     def __init__(self) -> None:
         self._pending: dict[tuple[int, str], Step] = {}
+        self.halves = 0
+        self._overdue: dict[tuple[int, str], Step] = {}
 
     def feed(self, steps: Iterable[Step]) -> list[Access]:
         """The calls that `steps`, in order of time, finish. A return without an entry is given up: it was lost."""
@@ -51,8 +55,10 @@ class Pairing:
                 done.append(step.access(step.result))
             elif step.phase == "enter":
                 self._begin(key, step)
-            elif (begun := self._pending.pop(key, None)) is not None:
+            elif (begun := self._pending.pop(key, None) or self._overdue.pop(key, None)) is not None:
                 done.append(begun.access(step.result))
+            else:
+                self.halves += 1
         return done
 
     def clear_pending(self) -> bool:
@@ -60,16 +66,25 @@ class Pairing:
         return any(step.action in CLEARS for step in self._pending.values())
 
     def overdue_clears(self, now_ns: int) -> list[Access]:
-        """Clears whose return was lost; their result is not known."""
+        """Clears whose return does not come, without a result. If it comes after all, the call is told again."""
         late = [
             key
             for key, step in self._pending.items()
             if step.action in CLEARS and now_ns - step.time_ns > _CLEAR_TAKES_NS
         ]
-        return [self._pending.pop(key).access(None) for key in late]
+        self.halves += len(late)
+        for key in late:
+            self._add(self._overdue, key, self._pending.pop(key))
+        return [self._overdue[key].access(None) for key in late]
 
     def _begin(self, key: tuple[int, str], step: Step) -> None:
-        self._pending.pop(key, None)  # that one's return was lost
-        if len(self._pending) >= _MAX_PENDING:
-            del self._pending[next(iter(self._pending))]
-        self._pending[key] = step
+        self._overdue.pop(key, None)
+        if self._pending.pop(key, None) is not None:  # that one's return was lost
+            self.halves += 1
+        self._add(self._pending, key, step)
+
+    def _add(self, to: dict[tuple[int, str], Step], key: tuple[int, str], step: Step) -> None:
+        if len(to) >= _MAX_PENDING:
+            self.halves += 1
+            del to[next(iter(to))]
+        to[key] = step

@@ -17,6 +17,7 @@ from kmsg_exporter.probes.state import StateBackend
 from kmsg_exporter.probes.tracepoint import TracepointBackend
 from kmsg_exporter.tracefs import dynevent
 from kmsg_exporter.tracefs.files import Tracefs, open_tracefs
+from kmsg_exporter.tracefs.hist import remove_triggers
 from kmsg_exporter.tracefs.instance import Instance, remove_instance
 
 BACKENDS: Final = ("kprobe", "tracepoint", "function", "state")
@@ -78,7 +79,7 @@ def attach(wanted: str, where: Where) -> Attached:
                 awaits_tracefs=isinstance(exc, TracefsNotMounted),
             )
         for name in BACKENDS[:-1] if wanted == "auto" else (wanted,):
-            if _left_by(tracefs) not in (name, None):
+            if left_by(tracefs) not in (name, None):
                 _silence(tracefs)
             try:
                 backend = _make(name, (urgent, bulk, recorder), where)
@@ -92,14 +93,17 @@ def attach(wanted: str, where: Where) -> Attached:
     return Attached(StateBackend(), refused=refused)
 
 
+def leftovers(tracefs: Tracefs) -> list[str]:
+    """What a killed agent left in tracefs; the caller holds the node."""
+    found = [f"instance {name}" for name in INSTANCES if tracefs.exists(f"instances/{name}")]
+    return found + [f"probe {GROUP}/{name}" for name in dynevent.defined(tracefs, GROUP)]
+
+
 def remove_leftovers(tracefs: Tracefs) -> list[str]:
     """Remove what a killed agent left in tracefs, and nothing that is not ours; what was removed."""
-    removed = []
+    removed = leftovers(tracefs)
     for name in INSTANCES:
-        if tracefs.exists(f"instances/{name}"):
-            remove_instance(tracefs, name)
-            removed.append(f"instance {name}")
-    removed += [f"probe {GROUP}/{name}" for name in dynevent.defined(tracefs, GROUP)]
+        remove_instance(tracefs, name)
     dynevent.undefine(tracefs, GROUP)
     return removed
 
@@ -117,6 +121,8 @@ def _silence(tracefs: Tracefs) -> None:
     """Switch off what an earlier life with another backend left switched on."""
     for name in INSTANCES:
         tracefs.write(f"instances/{name}/events/enable", "0", truncate=True)
+        for probe in dynevent.defined(tracefs, GROUP):
+            remove_triggers(tracefs, f"instances/{name}/events/{GROUP}/{probe}")
         if tracefs.exists(f"instances/{name}/current_tracer"):
             tracefs.write(f"instances/{name}/current_tracer", "nop", truncate=True)
     dynevent.undefine(tracefs, GROUP)
@@ -137,11 +143,13 @@ def _make(name: str, instances: tuple[Instance, Instance, Instance], where: Wher
     return function
 
 
-def _left_by(tracefs: Tracefs) -> str | None:
+def left_by(tracefs: Tracefs) -> str | None:
     """Which backend an earlier life was using, None when it left nothing."""
     if dynevent.defined(tracefs, GROUP):
         return "kprobe"
     folder = f"instances/{URGENT}"
+    if not tracefs.exists(folder):
+        return None
     if tracefs.exists(f"{folder}/current_tracer") and tracefs.read(f"{folder}/current_tracer").startswith("function"):
         return "function"
     return "tracepoint" if tracefs.read(f"{folder}/events/enable").strip() != "0" else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kmsg_exporter.model import Access, ProbeState
+from kmsg_exporter.model import Access, Counted, ProbeState
 
 
 class StateBackend:
@@ -14,6 +14,9 @@ class StateBackend:
         return []
 
     def drain(self, *, bulk: bool) -> list[Access]:  # noqa: ARG002
+        return []
+
+    def counted(self) -> list[Counted]:
         return []
 
     def clear_pending(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kmsg_exporter.errors import FeatureUnavailable, TracefsRejected
-from kmsg_exporter.model import Access, ProbeState
+from kmsg_exporter.model import Access, Counted, ProbeState
 from kmsg_exporter.probes import decoders
 from kmsg_exporter.probes.backend import RecordReader
 from kmsg_exporter.probes.decoders import Binder
@@ -87,6 +87,9 @@ class TracepointBackend:
 
     def drain(self, *, bulk: bool) -> list[Access]:
         return self._reader.drain(bulk=bulk)
+
+    def counted(self) -> list[Counted]:
+        return []
 
     def clear_pending(self) -> bool:
         return self._reader.clear_pending()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from kmsg_exporter.process import procfs
 from kmsg_exporter.process.container import container_id, pod_uid
 from kmsg_exporter.process.exepath import as_exe
 from kmsg_exporter.process.origin import origin
-from kmsg_exporter.process.recorder import Exec, FlightRecorder, Life
+from kmsg_exporter.process.recorder import Exec, FlightRecorder, Life, boot_ns
 
 _TICK_NS = 10_000_000  # start times in /proc are rounded down to a clock tick
 _MAX_ANCESTORS = 16
@@ -33,7 +32,21 @@ class Image:
     derived: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An answer, good until a moment of the monotonic clock; given for a call at `time_ns`."""
+
+    until: float
+    time_ns: int
+    comm: str
+    exe: str
+
+
 _ITSELF = frozenset({"/proc/self/exe", "/proc/thread-self/exe"})
+
+
+def _unix_ns(moment_boot_ns: int) -> int:
+    return time.time_ns() - (boot_ns() - moment_boot_ns)
 
 
 class Resolver:
@@ -49,13 +62,18 @@ class Resolver:
         proc: Path,
         command_args: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
+        boot_ns: Callable[[], int] = boot_ns,
+        unix_ns: Callable[[int], int] = _unix_ns,
     ) -> None:
         self._recorder = recorder
         self._proc = proc
         self._command_args = command_args
         self._monotonic = monotonic
-        self._cache: dict[tuple[int, bytes | None], tuple[float, str, str]] = {}
-        self._seen: dict[int, procfs.Living | None] = {}
+        self._boot_ns = boot_ns
+        self._unix_ns = unix_ns
+        self._cache: dict[tuple[int, bytes | None], _Named] = {}
+        self._lasting: dict[tuple[int, bytes], procfs.Living] = {}
+        self._seen: dict[int, tuple[int, procfs.Living | None]] = {}
         self.attributions: Counter[str] = Counter()
 
     def use(self, recorder: FlightRecorder | None) -> None:
@@ -67,32 +85,73 @@ class Resolver:
         if self._recorder is not None:
             self._recorder.refresh()
 
+    def changed(self, tid: int, since_ns: int) -> bool:
+        """Whether a thread may be somebody else now, or run something else, than at a moment before."""
+        return self._recorder is not None and self._recorder.changed(tid, since_ns)
+
     def name(self, tid: int, time_ns: int, comm: bytes | None) -> tuple[str, str]:
         """(comm, exe) for a call that is only counted. Answers are kept for two seconds: readers come in storms."""
+        self._catch_up(time_ns)
         key = (tid, comm)
         now = self._monotonic()
         cached = self._cache.get(key)
-        if cached is not None and cached[0] > now:
+        if cached is not None and cached.until > now and not self.changed(tid, min(cached.time_ns, time_ns)):
             self.attributions["cache"] += 1
-            return cached[1:]
-        self._seen.clear()
+            return cached.comm, cached.exe
         living = self._living(tid, time_ns)
-        trusted = living is not None and living.exe and comm is not None and living.comm == procfs.text(comm)
-        if living is not None and trusted:
-            image = Image(living.comm, living.exe, "procfs", derived=False)
-        else:
-            self.refresh()
-            image = self._image(tid, time_ns, living)
-        named = (image.comm if comm is None else procfs.text(comm), image.exe)
+        image = self._image(tid, time_ns, living)
+        if not image.exe and cached is not None and living is not None and living.exe == cached.exe:
+            # on both sides of a gap in what was recorded it ran the same
+            image = Image(cached.comm, cached.exe, "cache", derived=False)
+        named = _Named(now + _CACHE_SECONDS, time_ns, image.comm if comm is None else procfs.text(comm), image.exe)
         self.attributions[image.source] += 1
         if len(self._cache) >= _CACHE_ENTRIES:
             self._cache.clear()
-        self._cache[key] = (now + _CACHE_SECONDS, *named)
-        return named
+        self._cache[key] = named
+        return named.comm, named.exe
+
+    def name_between(self, tid: int, since_ns: int, until_ns: int, comm: bytes) -> tuple[str, str]:
+        """(comm, exe) for calls that were counted, not recorded; the exe is "" if there were two under this name."""
+        shown = procfs.text(comm)
+        before = self._lasting.get((tid, comm))
+        living = None if before is None else procfs.read_living(tid, proc=self._proc)
+        if living is not None and living == before:  # on both sides of what was counted it ran the same
+            self.attributions["cache"] += 1
+            return shown, living.exe
+        images = [image for image in self._images(tid, since_ns, until_ns) if image.comm == shown and image.exe]
+        if len({image.exe for image in images}) != 1:
+            self.attributions["none"] += 1
+            return shown, ""
+        living = self._living(tid, until_ns)
+        if living is not None and living.comm == shown and living.exe == images[0].exe:
+            if len(self._lasting) >= _CACHE_ENTRIES:
+                self._lasting.clear()
+            self._lasting[tid, comm] = living
+        self.attributions[images[0].source] += 1
+        return shown, images[0].exe
+
+    def actor_between(self, tid: int, since_ns: int, until_ns: int) -> Actor | None:
+        """Who made calls that were counted, not recorded; None if it was not one comm and exe all the time."""
+        images = [image for image in self._images(tid, since_ns, until_ns) if image.exe]
+        if len({(image.comm, image.exe) for image in images}) != 1:
+            return None
+        changes = self._changes(tid, since_ns, until_ns)
+        return self.actor(tid, changes[-1] if changes else until_ns, None)
+
+    def _images(self, tid: int, since_ns: int, until_ns: int) -> list[Image]:
+        """All that a thread ran in a stretch of time, as far as it is known; empty when something may be missing."""
+        self._catch_up(until_ns)
+        changes = self._changes(tid, since_ns, until_ns)
+        if changes is None:
+            return []
+        return [self._image(tid, when, self._living(tid, when)) for when in (since_ns, *changes, until_ns)]
+
+    def _changes(self, tid: int, since_ns: int, until_ns: int) -> list[int] | None:
+        return [] if self._recorder is None else self._recorder.changes(tid, since_ns, until_ns)
 
     def actor(self, tid: int, time_ns: int, comm: bytes | None) -> Actor:
         """The whole story for a call that is told: who, and the chain above it."""
-        self._seen.clear()
+        self._catch_up(time_ns)
         living = self._living(tid, time_ns)
         life = self._life(tid, time_ns)
         image = self._image(tid, time_ns, living)
@@ -118,12 +177,28 @@ class Resolver:
             else None,
         )
 
+    def _catch_up(self, time_ns: int) -> None:
+        if self._recorder is not None:
+            self._recorder.catch_up(time_ns)
+
     def _living(self, tid: int, time_ns: int) -> procfs.Living | None:
         """/proc's answer, unless the id has gone to somebody who was born after the call."""
-        if tid not in self._seen:
-            self._seen[tid] = procfs.read_living(tid, proc=self._proc)
-        living = self._seen[tid]
-        return living if living is not None and living.start_ns <= time_ns + _TICK_NS else None
+        living = self._look_at(tid, time_ns)
+        if living is None or living.start_ns > time_ns + _TICK_NS or self._life(tid, time_ns).reused:
+            return None
+        return living
+
+    def _look_at(self, tid: int, time_ns: int) -> procfs.Living | None:
+        """What /proc shows; one look is enough for all calls from before it."""
+        seen_ns, living = self._seen.get(tid, (0, None))
+        if time_ns >= seen_ns:
+            if len(self._seen) >= _CACHE_ENTRIES:
+                self._seen.clear()
+            seen_ns, living = self._boot_ns(), procfs.read_living(tid, proc=self._proc)
+            self._seen[tid] = seen_ns, living
+            if living is not None:
+                self.refresh()  # what it did before it was looked at must be known, or it is taken for who called
+        return living
 
     def _life(self, tid: int, time_ns: int) -> Life:
         return self._recorder.life(tid, time_ns) if self._recorder is not None else Life()
@@ -132,14 +207,17 @@ class Resolver:
         """What thread `tid` ran at `time_ns`."""
         life = self._life(tid, time_ns)
         leader = life if living is None or living.pid == tid else self._life(living.pid, time_ns)
-        if living is not None and living.exe and not (life.execs_later or leader.execs_later):
-            return Image(living.comm, living.exe, "procfs", derived=False)
-        comm = life.comm or (living.comm if living is not None and not life.execs_later else "")
+        comm = life.comm  # a name may be empty
+        if comm is None:
+            comm = living.comm if living is not None and life.complete else ""
+        if living is not None and living.exe and all(one.complete and not one.execs_later for one in (life, leader)):
+            return Image(comm, living.exe, "procfs", derived=False)
         if life.execs:
             exe, derived = self._exec_exe(tid, life, forks)
             return Image(comm, exe, "exec_trace", derived)
-        if life.fork is not None and forks:
-            # a fork that never ran execve has its parent's executable
+        # A fork that never ran execve has its parent's executable. One with another name may have run execve: the
+        # record of a path of 4 KiB does not fit in a page, and the kernel makes none. A thread can't have, and be one.
+        if life.fork is not None and forks and (life.fork.thread or not life.renamed):
             parent = self._image_of(life.fork.parent_tid, life.fork.time_ns, forks - 1)
             if parent.exe:
                 return Image(comm, parent.exe, "fork_trace", parent.derived)
@@ -161,17 +239,13 @@ class Resolver:
     def _resolved(self, tid: int, life: Life, run: Exec) -> tuple[str, bool]:
         """What execve of a path ran, in the file system that a life that is over saw."""
         witness = self._living_ancestor(life)
+        unix_ns = self._unix_ns(run.time_ns)
         if witness is None:
-            return as_exe(run.filename, root=self._proc / "1" / "root", working_directory=None)
+            return as_exe(run.filename, root=self._proc / "1" / "root", unix_ns=unix_ns)
         inside = container_id(self._cgroup(tid, life, run.time_ns))
         if inside != container_id(procfs.read_cgroup(witness, proc=self._proc) or ""):
             return run.filename, True  # a container's runtime lives above it, and sees other files
-        base = self._proc / str(witness)
-        directory: str | None = None
-        if life.fork is not None and witness == life.fork.parent_tid:  # a child begins where its parent is
-            with suppress(OSError):
-                directory = procfs.text(bytes((base / "cwd").readlink()))
-        return as_exe(run.filename, root=base / "root", working_directory=directory)
+        return as_exe(run.filename, root=self._proc / str(witness) / "root", unix_ns=unix_ns)
 
     def _living_ancestor(self, life: Life) -> int | None:
         """Somebody above a life that is over who still lives: what it sees of the file system is what they saw."""

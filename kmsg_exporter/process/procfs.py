@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass
@@ -58,10 +59,17 @@ def read_comm(tid: int, *, proc: Path) -> str | None:
 
 
 def read_exe(tid: int, *, proc: Path) -> str | None:
-    """The executable's path, None when there is none to be had (gone, a zombie, a kernel thread, not permitted)."""
+    """The executable's path, None when there is none to be had (gone, a zombie, a kernel thread, not permitted).
+
+    Nor is there one of a file so deep below the root that its path is longer than the kernel can say.
+    """
     try:
         return text(os.readlink(os.fsencode(f"{proc}/{tid}/exe")))
     except (*_GONE, PermissionError):
+        return None
+    except OSError as exc:
+        if exc.errno != errno.ENAMETOOLONG:
+            raise
         return None
 
 

@@ -1,17 +1,20 @@
 """The flight recorder: exec, fork, rename, cgroup moves and printed lines, read only when somebody has to be named.
 
-It costs no wake-up. Pages are kept as the kernel gave them and decoded only when they hold the pid asked for.
+It costs no wake-up. Pages are kept as the kernel gave them and decoded only when somebody is asked for.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from itertools import chain, zip_longest
+from typing import Any, Final
 
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
+from kmsg_exporter.process.history import About, HeldPage, History, Record
 from kmsg_exporter.process.procfs import text
 from kmsg_exporter.tracefs.format import EventFormat, Field
 from kmsg_exporter.tracefs.instance import Instance
@@ -27,7 +30,14 @@ PRINTED: Final = ("kmsg_exporter/ke_printed", "kmsg_exporter/ke_printed_open")
 
 _CLONE_PARENT = 0x8000
 _CLONE_THREAD = 0x10000
-_PROCESS_EVENTS = frozenset({EXEC, FORK, RENAME, CGROUP})
+_LIFE_EVENTS = frozenset({EXEC, FORK, CGROUP})
+_PROCESS_EVENTS = _LIFE_EVENTS | {RENAME}
+_MANY_CHANGES = 64
+
+
+def boot_ns() -> int:
+    """CLOCK_BOOTTIME now: the clock of trace records."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,9 @@ class Exec:
 class Life:
     """What was recorded of one thread up to some moment, oldest first within `execs`.
 
-    `execs_later` says that it ran execve after that moment: what /proc shows now is not what acted.
+    `execs_later` says that it ran execve after that moment: what /proc shows now is not what acted. `reused` says that
+    the id was given to somebody else since; without `complete` either may be, and nobody knows. `renamed` says that it
+    took another name without an execve being recorded.
     """
 
     fork: Fork | None = None
@@ -61,35 +73,33 @@ class Life:
     comm: str | None = None
     cgroup: str | None = None
     execs_later: bool = False
-
-
-@dataclass(slots=True)
-class _Page:
-    cpu: int
-    time_ns: int
-    raw: bytes
-    tids: frozenset[int] | None = None  # whom its process events are about; None until somebody asks
+    reused: bool = False
+    renamed: bool = False
+    complete: bool = True
 
 
 class FlightRecorder:
     """Reads the recorder's instance. `history_bytes` bounds what is kept of pages that were read."""
 
-    def __init__(self, instance: Instance, *, history_bytes: int = 2 << 20) -> None:
+    def __init__(
+        self, instance: Instance, *, history_bytes: int = 2 << 20, boot_ns: Callable[[], int] = boot_ns
+    ) -> None:
         self._instance = instance
-        self._history_bytes = history_bytes
-        self._held_bytes = 0
-        self._pages: deque[_Page] = deque()
-        self._unread: deque[_Page] = deque()  # the newest of them
-        self._about: dict[int, tuple[_Page, ...]] = {}  # the others, by whom they are about
-        self._complete_since: dict[int, int] = {}
+        self._boot_ns = boot_ns
+        self._read_until_ns = 0
+        self._history = History(self._decode, self._about, max_bytes=history_bytes)
         self._broken: set[int] = set()
         self._formats: dict[int, tuple[str, EventFormat]] = {}
         self._whom: dict[str, Field] = {}
+        self._tells_printed: frozenset[str] = frozenset({CONSOLE})
         self._lives: dict[tuple[int, int], Life] = {}
         self.refused: dict[str, str] = {}
 
     def start(self) -> None:
-        """Enable every event that this kernel has; why one is not there stands in `refused`."""
+        """Enable every event that this kernel has; why one is not there stands in `refused`.
+
+        What was done before is not known, unless it was recorded in an earlier life.
+        """
         for event in EVENTS:
             try:
                 self._instance.enable(event)
@@ -105,10 +115,14 @@ class FlightRecorder:
             if self._instance.is_enabled(event):
                 layout = self._instance.format(event)
                 self._formats[layout.id] = (event, layout)
+                self._tells_printed = frozenset(PRINTED)
+        if not self._instance.taken_over:
+            self._history.gap(self._boot_ns())
 
     def refresh(self) -> None:
         """Take over what was recorded since the last call; nothing is decoded yet."""
         self._lives.clear()
+        self._read_until_ns = self._boot_ns()
         for cpu, raw in self._instance.raw_pages():
             try:
                 time_ns, lost, data_end = self._instance.header(raw)
@@ -116,9 +130,14 @@ class FlightRecorder:
                 self._broken.add(cpu)
                 continue
             if lost != 0 or cpu in self._broken:
-                self._complete_since[cpu] = time_ns
+                self._history.gap(time_ns)
                 self._broken.discard(cpu)
-            self._keep(_Page(cpu, time_ns, raw[:data_end]))
+            self._history.add(cpu, time_ns, raw[:data_end])
+
+    def catch_up(self, time_ns: int) -> None:
+        """Have what was recorded up to a moment: calls come in batches, and one reading is enough for all of them."""
+        if time_ns >= self._read_until_ns:
+            self.refresh()
 
     def life(self, tid: int, time_ns: int) -> Life:
         """What was recorded of the thread that had this id at `time_ns` (CLOCK_BOOTTIME).
@@ -131,131 +150,139 @@ class FlightRecorder:
             try:
                 life = self._read_life(tid, time_ns)
             except DecodeError:
-                life = Life()
+                life = Life(complete=False)
             self._lives[tid, time_ns] = life
         return life
 
+    def changed(self, tid: int, after_ns: int) -> bool:
+        """Whether something about a thread was recorded after a moment, or may have been."""
+        try:
+            found = self._records_of(tid, _PROCESS_EVENTS, after_ns)
+        except DecodeError:
+            return True
+        return self._history.complete_since > after_ns or any(when > after_ns for when, *_ in found)
+
+    def changes(self, tid: int, after_ns: int, until_ns: int) -> list[int] | None:
+        """When, in (after_ns, until_ns] of CLOCK_BOOTTIME, a thread was born, ran execve or took another name.
+
+        None when that is not known, or was very often.
+        """
+        try:
+            found = self._records_of(tid, _PROCESS_EVENTS - {CGROUP}, after_ns)
+        except DecodeError:
+            return None
+        if self._history.complete_since > after_ns:
+            return None
+        # execve renames first: that is no change of its own
+        own = [one for one, after in zip_longest(found, found[1:]) if not _is_of_exec(one[1], after)]
+        changes = [when for when, *_ in own if after_ns < when <= until_ns]
+        return changes if len(changes) <= _MANY_CHANGES else None
+
     def console(self, after_ns: int, until_ns: int) -> list[str]:
         """The text of records printed in (after_ns, until_ns] of CLOCK_BOOTTIME, oldest first, without their level."""
-        found = self._records_by({CONSOLE}, after_ns)
         lines = []
-        for when, _, layout, record in found:
-            if after_ns < when <= until_ns:
+        for when, event, layout, record in self._records(self._history.since(after_ns)):
+            if event == CONSOLE and after_ns < when <= until_ns:
                 with suppress(DecodeError):
                     lines.append(text(layout["msg"].text(record)))
         return lines
 
-    def printed(self, after_ns: int, until_ns: int) -> bool:
-        """Whether a record was printed in (after_ns, until_ns] of CLOCK_BOOTTIME, as far as this kernel tells."""
-        events = {event for event, _ in self._formats.values()} & set(PRINTED) or {CONSOLE}
-        return any(after_ns < when <= until_ns for when, *_ in self._records_by(events, after_ns))
+    def printed(self, after_ns: int, until_ns: int) -> int:
+        """How many records were printed in (after_ns, until_ns] of CLOCK_BOOTTIME, as far as this kernel tells."""
+        return sum(page.count_printed(after_ns, until_ns) for page in self._history.since(after_ns))
 
     def _read_life(self, tid: int, time_ns: int) -> Life:
         fork: Fork | None = None
         execs: list[Exec] = []
-        comm: str | None = None
         cgroup: str | None = None
-        later = False
-        for when, event, layout, record in self._records_of(tid):
+        later = reused = False
+        for when, event, layout, record in self._records_of(tid, _LIFE_EVENTS):
             if when > time_ns:
-                if event == FORK:
-                    break  # the id was used again
-                later = later or event == EXEC
-                continue
-            if event == FORK:
+                later, reused = later or event == EXEC, event == FORK
+                if reused:
+                    break
+            elif event == FORK:
                 flags = layout["clone_flags"].integer(record)
-                comm = text(layout["comm"].text(record))
                 fork = Fork(
                     when,
                     layout["common_pid"].integer(record),
-                    comm,
+                    text(layout["comm"].text(record)),
                     bool(flags & _CLONE_THREAD),
                     bool(flags & _CLONE_PARENT),
                 )
                 execs, cgroup = [], None
             elif event == EXEC:
                 execs.append(Exec(when, text(layout["filename"].text(record))))
-            elif event == RENAME:
-                comm = text(layout["newcomm"].text(record))
-            elif event == CGROUP:
+            else:
                 cgroup = text(layout["dst_path"].text(record))
-        return Life(fork, tuple(execs), comm, cgroup, later)
+        complete = self._history.complete_since <= time_ns
+        named_ns, name = self._name_of(tid, time_ns, fork) if complete else (0, None)
+        renamed = not execs and named_ns > (0 if fork is None else fork.time_ns)
+        return Life(fork, tuple(execs), name, cgroup, later, reused, renamed, complete)
 
-    def _records_of(self, tid: int) -> list[tuple[int, str, EventFormat, bytes]]:
-        """The process events about one thread, by time."""
-        horizon = max(self._complete_since.values(), default=0)
+    def _records_of(self, tid: int, events: AbstractSet[str], after_ns: int = 0) -> list[Record]:
+        """Records about one thread, by time. It can have very many names: its life is found without them."""
+        pages = [
+            page
+            for page in self._history.about(tid)
+            if page.end_ns > after_ns and (tid in page.lives or RENAME in events)
+        ]
         return [
-            found
-            for found in self._records_on(self._pages_about(tid), _PROCESS_EVENTS)
-            if found[0] >= horizon and self._whom[found[1]].integer(found[3]) == tid
+            record
+            for record in self._records(pages)
+            if record[1] in events
+            and record[0] >= self._history.complete_since
+            and self._whom[record[1]].integer(record[3]) == tid
         ]
 
-    def _records_by(self, events: Collection[str], after_ns: int) -> list[tuple[int, str, EventFormat, bytes]]:
-        """All records of some events made after a moment, and a few from before it, by time."""
-        return self._records_on(self._pages_since(after_ns), events)
+    def _name_of(self, tid: int, time_ns: int, fork: Fork | None) -> tuple[int, str | None]:
+        """(since when, name): the newest that a thread was given until then, else the one that it gave up later."""
+        newest, name = (0, None) if fork is None else (fork.time_ns, fork.comm)
+        for when, _, layout, record in self._renames(tid, reversed, lambda when: when <= time_ns):
+            if when >= max(newest, self._history.complete_since):
+                newest, name = when, text(layout["newcomm"].text(record))
+        if name is None:
+            later = sorted(self._renames(tid, iter, lambda when: when > time_ns), key=_by_time)
+            name = text(later[0][2]["oldcomm"].text(later[0][3])) if later else None
+        return newest, name
 
-    def _pages_about(self, tid: int) -> Sequence[_Page]:
-        """Pages that hold a process event about a thread."""
-        while self._unread:
-            held = self._unread.popleft()
-            held.tids = frozenset(
-                int.from_bytes(record[self._whom[event].offset :][:4], "little")
-                for _, event, _, record in self._records_on((held,), _PROCESS_EVENTS)
-            )
-            for one in held.tids:
-                self._about[one] = (*self._about.get(one, ()), held)
-        return self._about.get(tid, ())
-
-    def _pages_since(self, after_ns: int) -> Iterator[_Page]:
-        """Pages that may hold records made after a moment: of each CPU those that began later, and the one before."""
-        over: set[int] = set()
-        for held in reversed(self._pages):
-            if held.cpu not in over:
-                yield held
-                if held.time_ns <= after_ns:
-                    over.add(held.cpu)
-
-    def _records_on(self, pages: Iterable[_Page], events: Collection[str]) -> list[tuple[int, str, EventFormat, bytes]]:
-        """(time, event, layout, record) of the events' records on some pages, by time."""
-        found = []
-        for held in pages:
-            try:
-                records = self._instance.decode(held.raw).records
-            except DecodeError:
-                self._complete_since[held.cpu] = max(self._complete_since.get(held.cpu, 0), held.time_ns + 1)
+    def _renames(
+        self, tid: int, order: Callable[[Sequence[Any]], Iterator[Any]], wanted: Callable[[int], bool]
+    ) -> Iterator[Record]:
+        """Of each CPU the first rename of a thread, in this order, that was made at a wanted time."""
+        done: set[int] = set()
+        for page in order(self._history.about(tid)):
+            if page.cpu in done or not (wanted(page.time_ns) or wanted(page.end_ns)):
                 continue
-            for time_ns, record in records:
-                known = self._formats.get(int.from_bytes(record[:2], "little"))
-                if known is not None and known[0] in events:
-                    found.append((time_ns, *known, record))
-        return sorted(found, key=lambda one: one[0])
+            for record in order(self._history.records(page)):
+                if record[1] == RENAME and wanted(record[0]) and self._whom[RENAME].integer(record[3]) == tid:
+                    done.add(page.cpu)
+                    yield record
+                    break
 
-    def _keep(self, page: _Page) -> None:
-        self._pages.append(page)
-        self._unread.append(page)
-        self._held_bytes += len(page.raw)
-        while self._held_bytes > self._history_bytes:
-            oldest = self._pages.popleft()
-            self._forget(oldest)
-            self._held_bytes -= len(oldest.raw)
-            newer = next((page.time_ns for page in self._pages if page.cpu == oldest.cpu), None)
-            since = self._end_ns(oldest) + 1 if newer is None else newer
-            self._complete_since[oldest.cpu] = max(self._complete_since.get(oldest.cpu, 0), since)
+    def _records(self, pages: Iterable[HeldPage]) -> list[Record]:
+        """The records on some pages, by time."""
+        return sorted(chain.from_iterable(map(self._history.records, pages)), key=_by_time)
 
-    def _forget(self, oldest: _Page) -> None:
-        """The oldest page goes."""
-        if oldest.tids is None:
-            self._unread.popleft()
-            return
-        for tid in oldest.tids:
-            newer = self._about[tid][1:]
-            if newer:
-                self._about[tid] = newer
-            else:
-                del self._about[tid]
+    def _decode(self, raw: bytes) -> list[Record]:
+        found = []
+        for time_ns, record in self._instance.decode(raw).records:
+            known = self._formats.get(int.from_bytes(record[:2], "little"))
+            if known is not None:
+                found.append((time_ns, *known, record))
+        return found
 
-    def _end_ns(self, page: _Page) -> int:
-        """When the last record of a page was made."""
-        with suppress(DecodeError):
-            return max((time_ns for time_ns, _ in self._instance.decode(page.raw).records), default=page.time_ns)
-        return page.time_ns
+    def _about(self, record: Record) -> About:
+        _, event, _, raw = record
+        if event not in _PROCESS_EVENTS:
+            return About(printed=event in self._tells_printed)
+        tid = int.from_bytes(raw[self._whom[event].offset :][:4], "little", signed=True)
+        return About(name=tid) if event == RENAME else About(life=tid)
+
+
+def _by_time(record: Record) -> int:
+    return record[0]
+
+
+def _is_of_exec(event: str, after: Record | None) -> bool:
+    return event == RENAME and after is not None and after[1] == EXEC

@@ -46,6 +46,7 @@ def log_record(
         "log.record.uid": uid,
         "kmsg.sequence": sequence,
         "kmsg.boot_id": boot_id,
+        "kmsg.boottime_nano": emptying.time_boot_ns,
         "kmsg.action": emptying.action,
         "kmsg.interface": emptying.interface,
         "kmsg.since_unix_nano": emptying.since_unix_ns,

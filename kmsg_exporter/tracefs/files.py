@@ -29,9 +29,13 @@ class Tracefs:
 
         Raises FeatureUnavailable when this kernel has no such file, TracefsRejected when it may not be read.
         """
+        return self.read_bytes(path).decode("utf-8", "replace")
+
+    def read_bytes(self, path: str) -> bytes:
+        """The bytes of a control file, of which some hold what processes call themselves. Raises as `read` does."""
         try:
             with open(self._base + path, "rb", buffering=0) as file:  # noqa: PTH123
-                return file.readall().decode("utf-8", "replace")
+                return file.readall()
         except OSError as exc:
             raise self._refused(path, None, exc) from exc
 

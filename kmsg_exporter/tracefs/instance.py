@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import select
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _OPTIONS = (
     ("pause-on-trace", "0"),
     ("disable_on_free", "0"),
 )
+_MANY_PAGES = 2048  # more than one of our buffers holds
 _STAT = re.compile(r"^([^:\n]+): +(\d{1,20})$", re.MULTILINE)
 
 
@@ -135,13 +137,23 @@ class Instance:
         self.tracefs.write(f"{self.path}/{path}", value, truncate=True)
 
     def fds(self) -> list[int]:
-        """Descriptors that poll(2) reports readable when records wait, one a CPU."""
-        return list(self._opened().values())
+        """Descriptors that poll(2) reports readable when records wait, one for each CPU that has a buffer.
 
-    def raw_pages(self) -> Iterator[tuple[int, bytes]]:
-        """(cpu, page) of everything recorded so far; reading consumes it."""
+        A CPU gets its buffer when it first comes online; until then poll(2) would report an error at once, for ever.
+        """
+        poll = select.poll()
+        for fd in self._opened().values():
+            poll.register(fd, select.POLLIN)
+        broken = {fd for fd, what in poll.poll(0) if what & select.POLLERR}
+        return [fd for fd in self._pipes.values() if fd not in broken]
+
+    def raw_pages(self, most: int = _MANY_PAGES) -> Iterator[tuple[int, bytes]]:
+        """(cpu, page) of everything recorded so far, at most so many pages of each CPU; reading consumes it.
+
+        Where records are made faster than they are read, there is no other end.
+        """
         for cpu, fd in self._opened().items():
-            while True:
+            for _ in range(most):
                 try:
                     raw = os.read(fd, self._page_bytes)
                 except (BlockingIOError, InterruptedError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 _COMMAND = re.compile(r"(?P<kind>[pr])(?P<maxactive>\d*):(?P<group>\w+)/(?P<name>\w+) (?P<symbol>\w+)(?P<args>( \S+)*)")
 _FETCH = re.compile(
-    r"(?P<name>\w+)=(?:\+(?P<offset>\d+)\(%(?P<pointer>\w+)\)|%(?P<register>\w+)|\$(?P<variable>\w+))(?::(?P<type>\w+))?"
+    r"(?P<name>\w+)=(?:\+(?P<offset>\d+)\(%(?P<pointer>\w+)\)|%(?P<register>\w+)|\$(?P<variable>\w+)|(?P<memory>@\w+))(?::(?P<type>\w+))?"
 )
 _SIZES = {f"{sign}{bits}": bits // 8 for sign in "su" for bits in (8, 16, 32, 64)}
 _REGISTERS = {
@@ -87,6 +87,8 @@ def parse(command: str, *, symbols: Collection[str], machine: str) -> Definition
         if register and register not in _REGISTERS[machine]:
             raise Refused(errno.EINVAL, "Invalid register name")
         variable = source["variable"]
+        if source["memory"] and source["memory"][1:] not in symbols:
+            raise Refused(errno.ENOENT, "Invalid probed address or symbol")
         if variable == "retval" and not returns:
             raise Refused(errno.EINVAL, "$retval is not available on probe")
         if variable not in (None, "retval", "comm"):
@@ -106,6 +108,8 @@ def _fetched(fetch: _Fetch, comm: bytes, registers: Registers, result: int) -> i
         return comm
     if source["variable"] == "retval":
         value: int | bytes = result
+    elif source["memory"]:
+        value = registers.get(source["memory"], 0)
     elif source["register"]:
         value = registers.get(source["register"], 0)
     else:

@@ -30,7 +30,6 @@ class FakeProc:
         uid: int = 0,
         start_ns: int = SECOND,
         state: str = "S",
-        cwd: str = "/",
         root: Path | None = None,
         cgroup: str = "/",
         args: bytes = b"",
@@ -46,7 +45,6 @@ class FakeProc:
         (folder / "comm").write_text(f"{comm}\n")
         (folder / "cgroup").write_text(f"0::{cgroup}\n")
         (folder / "cmdline").write_bytes(args)
-        (folder / "cwd").symlink_to(cwd)
         (folder / "root").symlink_to(self.host if root is None else root)
         if exe is not None:
             (folder / "exe").symlink_to(exe)

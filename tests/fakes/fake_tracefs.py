@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from event_filter import FilterError, Predicate, parse_filter
+from fake_hist import FakeHist, write_trigger
 from fake_kprobe import Definition, Refused, Registers, parse
 
 from kmsg_exporter.tracefs.files import Tracefs
@@ -125,9 +126,12 @@ class Kernel:
     without_events: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     f_flags_offset: int | None = 64
+    hist: bool = True
+    ticks: bool = True
 
 
-RESTRICTED = Kernel(kprobes=False, function_filter=False)
+RESTRICTED = Kernel(kprobes=False, function_filter=False, hist=False)
+WITHOUT_HIST = Kernel(hist=False)
 
 
 class _Buffer:
@@ -194,6 +198,7 @@ class _Array:
         self.ever_enabled: set[str] = set()
         self.filters: dict[str, tuple[str, Predicate]] = {}
         self.errors: list[str] = []
+        self.hists: dict[str, list[FakeHist]] = {}
 
     def reset(self) -> None:
         for buffer in self.buffers:
@@ -224,6 +229,7 @@ class FakeTracefs(Tracefs):
         self._probes: dict[str, Definition] = {}
         self._numbers: dict[str, int] = {}
         self._hits: dict[str, list[int]] = {}
+        self.ticks = 0
         _watch_opens(self)
 
     # what the code under test does
@@ -234,6 +240,9 @@ class FakeTracefs(Tracefs):
             if reader is None:
                 raise OSError(errno.EINVAL, "")
             return reader()
+
+    def read_bytes(self, path: str) -> bytes:
+        return self.read(path).encode("utf-8", "surrogateescape")
 
     def lines(self, path: str) -> Iterator[str]:
         yield from self.read(path).splitlines(keepends=True)
@@ -306,6 +315,10 @@ class FakeTracefs(Tracefs):
     def put(self, instance: str, cpu: int, raw: bytes) -> None:
         """Put a page into an instance's buffer as it is."""
         assert self._instances[instance].buffers[cpu].write(raw)
+
+    def instance(self, name: str) -> _Array:
+        """The state of one instance."""
+        return self._instances[name]
 
     def lose(self, instance: str, *, cpu: int = 0, overrun: int = 0, dropped: int = 0) -> None:
         """Count records that a buffer had no room for."""
@@ -462,8 +475,18 @@ class FakeTracefs(Tracefs):
             lambda: self._enabled(array, f"{system}/"),
             lambda text, _: self._enable(array, f"{system}/", text),
         )
+        if self.kernel.hist:
+            hists = array.hists.setdefault(event, [])
+            files[f"{folder}/hist"] = (
+                lambda: b"\n\n".join(hist.show() for hist in hists).decode("utf-8", "surrogateescape"),
+                None,
+            )
+            files[f"{folder}/trigger"] = (
+                lambda: "".join(f"{hist.text} [active]\n" for hist in hists),
+                lambda text, _: write_trigger(hists, text, parse_format(self._format(event)).fields),
+            )
         files[f"{folder}/enable"] = (
-            lambda: "1\n" if event in array.enabled else "0\n",
+            lambda: f"{int(event in array.enabled)}{'*' if array.hists.get(event) else ''}\n",
             lambda text, _: self._enable(array, event, text),
         )
         files[f"{folder}/filter"] = (
@@ -571,7 +594,8 @@ class FakeTracefs(Tracefs):
 
     def _define(self, line: str) -> None:
         try:
-            probe = parse(line, symbols=self.kernel.symbols, machine=self.kernel.machine)
+            symbols = (*self.kernel.symbols, *(("jiffies",) if self.kernel.ticks else ()))
+            probe = parse(line, symbols=symbols, machine=self.kernel.machine)
             if probe.event in self._probes:
                 raise Refused(errno.EEXIST, "There is already the exact same probe event")
         except Refused as exc:
@@ -584,13 +608,14 @@ class FakeTracefs(Tracefs):
         self._hits[probe.event] = [0, 0]
 
     def _check_idle(self, event: str) -> None:
-        if any(event in array.enabled for array in self._arrays()):
+        if any(event in array.enabled or array.hists.get(event) for array in self._arrays()):
             raise OSError(errno.EBUSY, "")
 
     def _undefine(self, event: str) -> None:
         del self._probes[event], self._hits[event]
         for array in self._arrays():
             array.filters.pop(event, None)
+            array.hists.pop(event, None)
             if event in array.ever_enabled:  # its records could be taken for those of the next event of this number
                 array.ever_enabled.discard(event)
                 array.reset()
@@ -618,10 +643,14 @@ class FakeTracefs(Tracefs):
         for event, probe in self._probes.items():
             if probe.symbol != symbol or probe.returns != returns:
                 continue
-            arrays = [array for array in self._arrays() if event in array.enabled]
+            arrays = [array for array in self._arrays() if event in array.enabled or array.hists.get(event)]
             self._hits[event][0] += bool(arrays)
+            values = probe.values(comm, {**registers, "@jiffies": self.ticks}, result)
             for array in arrays:
-                self._record(array, event, tid, time_ns, cpu, probe.values(comm, registers, result))
+                for hist in array.hists.get(event, ()):
+                    hist.count({"common_pid": tid, **values})
+                if event in array.enabled:
+                    self._record(array, event, tid, time_ns, cpu, values)
 
     # the function tracer
 

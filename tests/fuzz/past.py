@@ -33,7 +33,7 @@ class GivenPages(Instance):
     def format(self, event: str) -> EventFormat:
         return FORMATS[event]
 
-    def raw_pages(self) -> Iterator[tuple[int, bytes]]:
+    def raw_pages(self, most: int = 1) -> Iterator[tuple[int, bytes]]:  # noqa: ARG002  it has one page
         given, self.given = self.given, []
         yield from given
 
@@ -47,7 +47,7 @@ class GivenPages(Instance):
 def recorder(pieces: Sequence[bytes], *, history_bytes: int) -> FlightRecorder:
     """One that has read the pages, each in a reading of its own."""
     instance = GivenPages()
-    made = FlightRecorder(instance, history_bytes=history_bytes)
+    made = FlightRecorder(instance, history_bytes=history_bytes, boot_ns=lambda: 0)
     made.start()
     for piece in pieces:
         if piece:

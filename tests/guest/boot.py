@@ -99,7 +99,7 @@ def boot(
     *,
     append: str = "",
     memory: str = "1G",
-    smp: int = 2,
+    smp: str = "2",
     timeout_seconds: float = 600,
     copies: Sequence[Copy] = (),
     out: Path | None = None,
@@ -131,7 +131,7 @@ def boot(
         arguments = [
             *("setpriv", "--pdeathsig", "KILL", *kernel.machine.qemu),  # no emulator outlives this process
             # one thread for all CPUs: with one each, a kernel that patches its own code now and then locks up for good
-            *("-accel", "tcg,thread=single", "-smp", str(smp), "-m", memory),
+            *("-accel", "tcg,thread=single", "-smp", smp, "-m", memory),
             *("-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot", "-nodefaults"),
             *("-chardev", f"file,id=console,path={console}", "-chardev", "stdio,id=output,signal=off"),
             *("-chardev", f"file,id=result,path={work / 'result'}"),
@@ -231,7 +231,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("kernel", choices=KERNELS)
     parser.add_argument("--append", default="", metavar="ARGS", help="added to the kernel's command line")
     parser.add_argument("--memory", default="1G")
-    parser.add_argument("--smp", type=int, default=2, metavar="CPUS")
+    parser.add_argument("--smp", default="2", metavar="CPUS", help="as QEMU takes it: 2, or 2,maxcpus=4")
     parser.add_argument("--timeout", type=float, default=600, metavar="SECONDS")
     parser.add_argument("--copy", type=Copy.parse, default=[], action="append", metavar="DIR:/DEST")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where files left in the guest's /out go")

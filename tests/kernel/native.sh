@@ -12,3 +12,4 @@ tests() { .venv/bin/python -m pytest -c tests/kernel/pytest.ini --confcutdir=tes
 KMSG_TRACEFS=/sys/kernel/tracing tests tests/tracefs
 KMSG_BACKEND=$backend tests tests/kernel --ignore=tests/kernel/test_lockdown.py
 KMSG_BACKEND=state tests tests/kernel/test_emptyings.py
+tests/evasions/native.sh

@@ -147,7 +147,7 @@ class Agent:
         self.port = free_port()
         self.collector_port = free_port()
         self._log = (directory / "agent.log").open("ab")
-        self._flags = flags
+        self.flags = flags
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
@@ -159,7 +159,7 @@ class Agent:
             f"--runtime-directory={self.directory}/run",
             "--readers.scan-interval-seconds=1",
             "--log.format=json",
-            *self._flags,
+            *self.flags,
         ]
 
     def start(self) -> None:

@@ -62,14 +62,18 @@ def test_all_buffers_together_stay_within_the_budget(tmp_path: Path, backend: st
 
 
 @TRACES
-def test_what_was_cleared_while_the_agent_was_dead_is_counted_named_and_sent(tmp_path: Path, backend: str) -> None:
-    with running(tmp_path, backend) as agent:
-        printk("before the kill")
+@pytest.mark.parametrize(("flags", "number"), [((), signal.SIGKILL), (("--trace.keep-on-exit",), signal.SIGTERM)])
+def test_what_was_cleared_while_no_agent_ran_is_counted_named_and_sent(
+    tmp_path: Path, backend: str, flags: tuple[str, ...], number: int
+) -> None:
+    with running(tmp_path, backend, *flags) as agent:
+        printk("before the end")
         known = len(agent.events())
-        agent.stop(signal.SIGKILL)
+        agent.stop(number)
+        agent.flags = ()
         assert set(INSTANCES) <= set(ours_in_tracefs())
-        for number in range(5):
-            printk(f"while it was away {number}")
+        for line in range(5):
+            printk(f"while it was away {line}")
             subprocess.run([DMESG, "-C"], check=True)
         agent.start()
         eventually(lambda: len(agent.events()) > known)

@@ -6,6 +6,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,8 @@ from kmsg_exporter.tracefs import dynevent
 from kmsg_exporter.tracefs.dynevent import Kprobe, Kretprobe, ProbeProfile
 from kmsg_exporter.tracefs.files import Tracefs
 from kmsg_exporter.tracefs.format import parse_format
+from kmsg_exporter.tracefs.hist import Hist, remove_triggers
+from kmsg_exporter.tracefs.hist_pair import TICKS, HistPair
 from kmsg_exporter.tracefs.instance import BufferStats, Instance, remove_instance
 
 GROUP = "kmsg_behaviour"
@@ -22,6 +25,7 @@ EXEC = "sched/sched_process_exec"
 OPEN = Kprobe(GROUP, "kb_open", "devkmsg_open", ("comm=$comm",))
 READ = Kretprobe(GROUP, "kb_read", "devkmsg_read", ("ret=$retval:s64", "comm=$comm"))
 with_kprobes = pytest.mark.needs("kprobe_events")
+with_hist = pytest.mark.needs("kprobe_events", f"events/{EXEC}/hist")
 with_function_tracer = pytest.mark.needs("set_ftrace_filter")
 
 
@@ -328,3 +332,53 @@ def test_switched_off_instance_refuses_marks(tracefs: Tracefs) -> None:
         with pytest.raises(TracefsRejected) as refused:
             tracefs.write(f"{instance.path}/trace_marker", "x")
         assert refused.value.errno == errno.EBADF
+
+
+@with_hist
+def test_histograms_that_count_in_turn_are_shown_as_they_were_written(tracefs: Tracefs) -> None:
+    with instance_of(tracefs) as instance:
+        event = counted_reads(instance)
+        pair = HistPair(instance, event, Hist(("common_pid", "comm"), ("ret",), 128, "common_pid != 1 && ret > 0"))
+        pair.attach()
+        assert pair.attached()
+        assert not instance.is_enabled(event)
+        assert pair.read() == {}
+        assert pair.empty_resting(0) == {}
+        assert pair.attached()
+        pair.attach()
+        assert pair.attached()
+        assert tracefs.read(f"{instance.path}/events/{event}/trigger").count("hist:") == 2
+        instance.enable(event)
+        assert instance.is_enabled(event)
+        instance.disable(event)
+        assert pair.attached()
+        remove_triggers(tracefs, f"{instance.path}/events/{event}")
+        assert not pair.attached()
+        dynevent.undefine(tracefs, GROUP)
+
+
+@with_hist
+def test_probe_that_a_trigger_counts_cannot_be_removed_before_its_instance(tracefs: Tracefs) -> None:
+    with instance_of(tracefs) as instance:
+        HistPair(instance, counted_reads(instance), Hist(("common_pid",), (), 128, "ret > 0")).attach()
+        with pytest.raises(TracefsRejected) as refusal:
+            dynevent.undefine(tracefs, GROUP)
+        assert refusal.value.errno == errno.EBUSY
+    dynevent.undefine(tracefs, GROUP)
+    assert dynevent.defined(tracefs, GROUP) == {}
+
+
+@with_hist
+@pytest.mark.parametrize(("key", "size"), [("nosuch", 128), ("common_pid", 64)])
+def test_refused_histogram_is_told(tracefs: Tracefs, key: str, size: int) -> None:
+    with instance_of(tracefs) as instance:
+        pair = HistPair(instance, counted_reads(instance), Hist((key,), (), size, "ret > 0"))
+        with pytest.raises(TracefsRejected, match="Invalid argument"):
+            pair.attach()
+        assert not pair.attached()
+
+
+def counted_reads(instance: Instance) -> str:
+    """A probe whose calls a pair of histograms can count; its event."""
+    dynevent.define(instance.tracefs, replace(READ, fetchargs=(*READ.fetchargs, TICKS)))
+    return f"{GROUP}/{READ.name}"

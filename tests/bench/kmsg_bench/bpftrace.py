@@ -1,38 +1,44 @@
-"""Debian's bpftrace, counting the same call: what others would reach for."""
+"""Debian's bpftrace, counting the same calls and printing its maps each second, as an exporter would."""
 
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import Final
 
-from kmsg_bench.child import BenchError, Child
+from kmsg_bench.child import Child
+from kmsg_bench.peers import Peers
 from kmsg_bench.service import until
 
-_READY_SECONDS = 20.0
+_READY_SECONDS = 60.0  # what it takes to compile a program in an emulated guest
 # an interval is the last to be attached, and its first tick comes later still
-_TICK: Final = 'interval:ms:100 { printf("tick\\n"); }'
-ENTER: Final = f"tracepoint:syscalls:sys_enter_syslog {{ @[comm, args->type] = count(); }} {_TICK}"
-ENTER_EXIT: Final = (
+_EACH_SECOND: Final = 'interval:ms:100 { printf("tick\\n"); } interval:s:1 { print(@calls); }'
+TRACEPOINT: Final = (
     "tracepoint:syscalls:sys_enter_syslog { @action[tid] = args->type; } "
     "tracepoint:syscalls:sys_exit_syslog /@action[tid]/ "
-    "{ @[comm, @action[tid], args->ret] = count(); delete(@action[tid]); } "
-    f"{_TICK}"
+    "{ @calls[comm, @action[tid], args->ret] = count(); delete(@action[tid]); } "
+    f"{_EACH_SECOND}"
+)
+# the argument is a pointer to pt_regs, which has di at 112
+KPROBE: Final = (
+    "kprobe:__x64_sys_syslog { @action[tid] = *(uint64*)(arg0 + 112); } "
+    "kretprobe:__x64_sys_syslog /@action[tid]/ "
+    "{ @calls[comm, @action[tid], retval] = count(); delete(@action[tid]); } "
+    f"{_EACH_SECOND}"
+)
+KPROBE_READS: Final = (
+    "kretprobe:devkmsg_read /(int64)retval > 0/ { @calls[comm, 2, 0] = count(); @bytes[comm] = sum(retval); } "
+    f"{KPROBE}"
 )
 
 
 class Bpftrace(Child):
     """bpftrace with one program, running once `start` has returned."""
 
-    def __init__(self, program: str, log: Path) -> None:
-        super().__init__(["bpftrace", "-B", "none", "-e", program], log)
+    def __init__(self, program: str, log: Path, peers: Peers) -> None:
+        super().__init__(peers.command("bpftrace", "-B", "none", "-e", program), log)
 
     def start(self) -> None:
-        if shutil.which("bpftrace") is None:
-            raise BenchError(
-                "bpftrace is not installed: apt-get install --no-install-recommends bpftrace, or --no-bpftrace"
-            )
         super().start()
         try:
             until(self._attached, "bpftrace to attach", _READY_SECONDS, 0.05)
@@ -41,8 +47,9 @@ class Bpftrace(Child):
             raise
 
     def counted(self, comm: str) -> int:
-        """How many calls of `comm` it has counted; once it has stopped."""
-        return sum(int(count) for count in re.findall(rf"^@\[{re.escape(comm)}, .*\]: (\d+)$", self.log, re.MULTILINE))
+        """How many calls of `comm` it has counted, by what it printed last: all of them once it has stopped."""
+        printed = re.findall(rf"^@calls\[{re.escape(comm)}, (.*)\]: (\d+)$", self.log, re.MULTILINE)
+        return sum(int(count) for count in dict(printed).values())
 
     def _attached(self) -> bool:
         self.require_alive()

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_STOP_SECONDS = 5.0
+_STOP_SECONDS = 60.0  # what a storm has left behind is worked off first
 _PROC = Path("/proc")
 
 
@@ -19,7 +19,9 @@ class BenchError(Exception):
 
 
 class Child:
-    """Runs from `start` until it is left; its output goes to `log`. Stopped by SIGINT, killed if that is not enough."""
+    """Runs from `start` until it is left; its output goes to `log`. Asked to stop, killed if that is not enough."""
+
+    stop_signal = signal.SIGINT
 
     def __init__(self, command: Sequence[str | Path], log: Path, *, proc: Path = _PROC) -> None:
         self._command = [str(word) for word in command]
@@ -43,12 +45,16 @@ class Child:
     def stop(self) -> None:
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGINT)
+        self._process.send_signal(self.stop_signal)
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+            self.clean_up()
+
+    def clean_up(self) -> None:
+        """Remove what it can't remove itself: it was killed."""
 
     @property
     def log(self) -> str:
@@ -60,10 +66,27 @@ class Child:
         if self._running().poll() is not None:
             raise BenchError(f"{Path(self._command[0]).name} ended: {self.log.strip()}")
 
+    @property
+    def is_started(self) -> bool:
+        return self._process is not None
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
     def cpu_seconds(self) -> float:
         """User and system time of all its threads so far."""
-        fields = (self._folder() / "stat").read_text().rpartition(")")[2].split()
+        return self.cpu_seconds_of(self._folder())
+
+    @staticmethod
+    def cpu_seconds_of(folder: Path) -> float:
+        """The same of any process, by its folder in /proc."""
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak_kib(self) -> int:
+        """The most memory that it ever had resident."""
+        return self._value(self._folder() / "status", "VmHWM:")
 
     def rss_kib(self) -> int:
         return self._value(self._folder() / "status", "VmRSS:")

@@ -4,42 +4,65 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kmsg_bench.bpftrace import ENTER, ENTER_EXIT, Bpftrace
+from kmsg_bench import tracers
+from kmsg_bench.audit import Auditd
+from kmsg_bench.bpftrace import Bpftrace
 from kmsg_bench.child import BenchError
 from kmsg_bench.figures import Spread
 from kmsg_bench.programs import CALLS, Caller
-from kmsg_bench.service import Service, agent
+from kmsg_bench.tracers import AGAIN, NONE, Site, Tracer
 
-NONE: Final = "none"
-AGENT: Final = "agent"
-COMPAT: Final = "agent, --trace.compat-syscalls"
-BPF_ENTER: Final = "bpftrace, enter"
-BPF_ENTER_EXIT: Final = "bpftrace, enter and exit"
-TRACERS: Final = (NONE, AGENT, BPF_ENTER, BPF_ENTER_EXIT, COMPAT)
-
-# A burst fits into the trace buffer and the pause lets the agent read it: what is dropped costs less than what is kept.
-_BURSTS, _BURST_CALLS, _PAUSE_SECONDS = 50, 1000, 0.03
-_UNRELATED_BURSTS, _UNRELATED_CALLS = 20, 100_000
 _SETTLE_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What one tracer costs. Calls in nanoseconds, and as ratios to no tracing in the same round."""
+class Effort:
+    """How much is measured.
 
-    traced_ns: Spread
+    A burst fits into the trace buffer and the pause lets the agent read it: what is dropped costs less than what is
+    kept.
+    """
+
+    rounds: int
+    bursts: int = 30
+    calls: int = 1000
+    pause_seconds: float = 0.03
+    unrelated_bursts: int = 20
+    unrelated_calls: int = 100_000
+
+
+EMULATED: Final = Effort(rounds=3, bursts=20, calls=200, pause_seconds=0.05, unrelated_calls=5000)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one tracer costs. Calls in nanoseconds by round, and as ratios to no tracing in the same round."""
+
+    traced_ns: tuple[float, ...]
     traced_ratio: Spread
-    unrelated_ns: Spread
+    unrelated_ns: tuple[float, ...]
     unrelated_ratio: Spread
     tracer_cpu_us: Spread  # of the tracing process, for each traced call
     tracer_rss_mib: Spread
     lost: int
+
+    @property
+    def traced_median_ns(self) -> float:
+        return statistics.median(self.traced_ns)
+
+    @property
+    def unrelated_median_ns(self) -> float:
+        return statistics.median(self.unrelated_ns)
+
+    def traced_beside(self, other: Cost) -> float:
+        """The traced call's time as a ratio to that with another tracer, the median of the rounds."""
+        return statistics.median(one / another for one, another in zip(self.traced_ns, other.traced_ns, strict=True))
 
 
 @dataclass(slots=True)
@@ -51,59 +74,58 @@ class _Round:
     lost: int = 0
 
 
-def measure(directory: Path, caller: Caller, *, rounds: int, push_to: int, bpftrace: bool) -> dict[str, Cost]:
+def measure(names: Sequence[str], site: Site, programs: Path, effort: Effort) -> dict[str, Cost]:
     """Each tracer once a round, one after the other; none of them runs while another is measured."""
-    tracers = TRACERS if bpftrace else (NONE, AGENT, COMPAT)
-    found: dict[str, list[_Round]] = {tracer: [] for tracer in tracers}
-    for _ in range(rounds):
-        for tracer in tracers:
-            with _tracing(tracer, directory, push_to) as running:
-                found[tracer].append(_one_round(caller, running))
-            if isinstance(running, Bpftrace):
-                _require_all(running)
-    base = found[NONE]
-    return {tracer: _cost(found[tracer], base) for tracer in tracers}
+    found: dict[str, list[_Round]] = {name: [] for name in (NONE, *names, AGAIN)}
+    with Caller(programs) as caller:
+        for _ in range(effort.rounds):
+            for name, rounds in found.items():
+                rounds.append(_round(name, site, programs, caller, effort))
+    return {name: _cost(rounds, found[NONE]) for name, rounds in found.items()}
 
 
-@contextmanager
-def _tracing(tracer: str, directory: Path, push_to: int) -> Iterator[Service | Bpftrace | None]:
-    if tracer == NONE:
-        yield None
-    elif tracer in (AGENT, COMPAT):
-        flags = ("--trace.compat-syscalls",) if tracer == COMPAT else ()
-        with agent(directory, "--backend", "tracepoint", *flags, push_to=push_to) as running:
-            yield running
-    else:
-        with Bpftrace(ENTER if tracer == BPF_ENTER else ENTER_EXIT, directory / "bpftrace.log") as counting:
-            yield counting
+def noise(costs: Mapping[str, Cost]) -> float:
+    """By what factor two runs without tracing differ for the unrelated call, at most."""
+    again = costs[AGAIN].unrelated_ratio
+    return max(again.high, 1 / again.low)
 
 
-def _one_round(caller: Caller, running: Service | Bpftrace | None) -> _Round:
-    time.sleep(_SETTLE_SECONDS)
-    unrelated = caller.time_ns("getppid", bursts=_UNRELATED_BURSTS, calls=_UNRELATED_CALLS, pause_seconds=0.001)
-    before = running.cpu_seconds() if running else 0.0
-    traced = caller.time_ns("syslog", bursts=_BURSTS, calls=_BURST_CALLS, pause_seconds=_PAUSE_SECONDS)
-    result = _Round(statistics.median(traced), statistics.median(unrelated))
-    if running:
-        time.sleep(_SETTLE_SECONDS)
-        result.cpu_us = (running.cpu_seconds() - before) / (_BURSTS * _BURST_CALLS) * 1e6
-        result.rss_mib = running.rss_kib() / 1024
-    if isinstance(running, Service):
-        result.lost = int(running.metric("kmsg_exporter_trace_lost_events_total"))
+def _round(name: str, site: Site, programs: Path, caller: Caller, effort: Effort) -> _Round:
+    with ExitStack() as stack:
+        running = tracers.make(name, site)
+        if running is not None:
+            stack.enter_context(running)
+        if isinstance(running, Auditd):  # only who is born under audit is audited
+            with running.births():
+                caller = stack.enter_context(Caller(programs))
+        result = _timed(caller, running, effort)
+    if isinstance(running, Bpftrace) and (counted := running.counted(CALLS)) != effort.bursts * effort.calls:
+        raise BenchError(f"bpftrace counted {counted} of {effort.bursts * effort.calls} calls: {running.log[-2000:]}")
     return result
 
 
-def _require_all(counting: Bpftrace) -> None:
-    counted = counting.counted(CALLS)
-    if counted != _BURSTS * _BURST_CALLS:
-        raise BenchError(f"bpftrace counted {counted} of {_BURSTS * _BURST_CALLS} calls: it was not attached in time")
+def _timed(caller: Caller, running: Tracer | None, effort: Effort) -> _Round:
+    time.sleep(_SETTLE_SECONDS)
+    unrelated = caller.time_ns(
+        "getppid", bursts=effort.unrelated_bursts, calls=effort.unrelated_calls, pause_seconds=0.001
+    )
+    before = running.cpu_seconds() if running else 0.0
+    traced = caller.time_ns("syslog", bursts=effort.bursts, calls=effort.calls, pause_seconds=effort.pause_seconds)
+    # a tax is on every call, so the fastest burst has it too: what is beyond was somebody else's
+    result = _Round(statistics.median(traced), min(unrelated))
+    if running:
+        time.sleep(_SETTLE_SECONDS)
+        result.cpu_us = (running.cpu_seconds() - before) / (effort.bursts * effort.calls) * 1e6
+        result.rss_mib = running.rss_kib() / 1024
+        result.lost = tracers.lost(running)
+    return result
 
 
 def _cost(rounds: list[_Round], base: list[_Round]) -> Cost:
     return Cost(
-        traced_ns=Spread.of([one.traced_ns for one in rounds]),
+        traced_ns=tuple(one.traced_ns for one in rounds),
         traced_ratio=Spread.of([one.traced_ns / none.traced_ns for one, none in zip(rounds, base, strict=True)]),
-        unrelated_ns=Spread.of([one.unrelated_ns for one in rounds]),
+        unrelated_ns=tuple(one.unrelated_ns for one in rounds),
         unrelated_ratio=Spread.of(
             [one.unrelated_ns / none.unrelated_ns for one, none in zip(rounds, base, strict=True)]
         ),

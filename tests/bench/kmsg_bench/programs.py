@@ -14,13 +14,14 @@ from kmsg_bench.child import BenchError
 _STOP_SECONDS = 5.0
 CALLS = "bench-calls"
 CLEAR = "bench-clear"
+LOAD = "bench-load"
 
 
 def compile_programs(sources: Path, directory: Path) -> None:
-    """Make both programs in `directory`, under the names they are to be seen by. Raises BenchError."""
-    for source, name in (("calls.c", CALLS), ("clear.c", CLEAR)):
+    """Make them in `directory`, under the names they are to be seen by; static what guests run. Raises BenchError."""
+    for source, name, flags in (("calls.c", CALLS, ["-static"]), ("load.c", LOAD, ["-static"]), ("clear.c", CLEAR, [])):
         try:
-            subprocess.run(["gcc", "-O2", "-Wall", "-o", directory / name, sources / source], check=True)
+            subprocess.run(["gcc", "-O2", "-Wall", *flags, "-o", directory / name, sources / source], check=True)
         except (OSError, subprocess.CalledProcessError) as exc:
             raise BenchError(f"{source} can't be compiled (apt-get install gcc libc6-dev): {exc}") from exc
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from kmsg_bench.beside import Beside
 from kmsg_bench.child import BenchError
-from kmsg_bench.cost import NONE, Cost
 from kmsg_bench.idle import Idle
 from kmsg_bench.latency import Latencies, Latency
+from kmsg_bench.markdown import Goal, table
 from kmsg_bench.start import Start
 
 BEGIN: Final = "<!-- begin of what `make bench` writes -->"
@@ -25,18 +25,21 @@ _METRICS_P99_MS = 5.0
 @dataclass(frozen=True, slots=True)
 class Results:
     facts: str
-    cost: Mapping[str, Cost]
+    beside: tuple[Beside, ...]
     latencies: Latencies
     idle: Idle
     start: Start
 
 
 def render(results: Results) -> str:
-    """All tables."""
+    """All tables, and what the time is where a goal was not reached."""
+    goals = _goals(results)
+    missed = [f"- {goal.what}: {goal.instead}" for goal in goals if goal.instead and not goal.reached]
     parts = (
         [results.facts + ". Figures are medians, with the smallest and the largest of the rounds in brackets."],
-        ["### Goals", "", *_goals(results)],
-        ["### What a call costs", "", *_costs(results.cost)],
+        ["### Goals", "", *table(("what", "measured", "goal", ""), (goal.row() for goal in goals))],
+        *([["Where the rest is:", "", *missed]] if missed else []),
+        *(section for each in results.beside for section in each.sections()),
         ["### From a clear to where it is seen", "", *_latencies(results.latencies)],
         ["### An agent that has nothing to do", "", *_idle(results.idle)],
         ["### From exec to ready", "", *_start(results.start)],
@@ -54,41 +57,17 @@ def write(path: Path, text: str) -> None:
     path.write_text(f"{head}{BEGIN}\n\n{text}\n{END}{tail}")
 
 
-def _goals(results: Results) -> list[str]:
+def _goals(results: Results) -> list[Goal]:
     idle, start, latencies = results.idle, results.start, results.latencies
-    goals = (
-        ("RSS, push on, idle", idle.memory.rss_mib, _RSS_MIB, "{:.1f} MiB"),
-        ("RSS after the first event was sent", idle.after_event.rss_mib, _RSS_MIB, "{:.1f} MiB"),
-        ("CPU when idle, of one core", idle.cpu_share, _IDLE_SHARE, "{:.3%}"),
-        ("exec to ready, p50", start.ready_seconds.median, _READY_SECONDS, "{:.3f} s"),
-        ("clear to /metrics asked right after it, p99", latencies.asked.p99_ms, _METRICS_P99_MS, "{:.2f} ms"),
-        ("clear to /metrics polled without a pause, p99", latencies.polled.p99_ms, _METRICS_P99_MS, "{:.2f} ms"),
-    )
-    rows = [
-        (what, text.format(value), "<= " + text.format(goal), "reached" if value <= goal else "**not reached**")
-        for what, value, goal, text in goals
+    return [
+        Goal("RSS, push on, idle", idle.memory.rss_mib, _RSS_MIB, "{:.1f} MiB"),
+        Goal("RSS after the first event was sent", idle.after_event.rss_mib, _RSS_MIB, "{:.1f} MiB"),
+        Goal("CPU when idle, of one core", idle.cpu_share, _IDLE_SHARE, "{:.3%}"),
+        Goal("exec to ready, p50", start.ready_seconds.median, _READY_SECONDS, "{:.3f} s"),
+        Goal("clear to /metrics asked right after it, p99", latencies.asked.p99_ms, _METRICS_P99_MS, "{:.2f} ms"),
+        Goal("clear to /metrics polled without a pause, p99", latencies.polled.p99_ms, _METRICS_P99_MS, "{:.2f} ms"),
+        *(goal for each in results.beside for goal in each.goals()),
     ]
-    return _table(("what", "measured", "goal", ""), rows)
-
-
-def _costs(costs: Mapping[str, Cost]) -> list[str]:
-    head = (
-        "tracing",
-        "syslog(SIZE_BUFFER), ratio",
-        "getppid, ratio",
-        "syslog, ns",
-        "getppid, ns",
-        "tracer's CPU a traced call, us",
-        "tracer's RSS, MiB",
-        "events lost",
-    )
-    rows = []
-    for name, cost in costs.items():
-        calls = (f"{cost.traced_ratio:.2f}", f"{cost.unrelated_ratio:.2f}")
-        absolute = (f"{cost.traced_ns:.0f}", f"{cost.unrelated_ns:.0f}")
-        tracer = (f"{cost.tracer_cpu_us:.1f}", f"{cost.tracer_rss_mib:.0f}", str(cost.lost))
-        rows.append((name, *calls, *absolute, *(("", "", "") if name == NONE else tracer)))
-    return _table(head, rows)
 
 
 def _latencies(latencies: Latencies) -> list[str]:
@@ -108,7 +87,7 @@ def _latencies(latencies: Latencies) -> list[str]:
         row("stored at the collector", latencies.stored),
     )
     return [
-        *_table(head, rows),
+        *table(head, rows),
         "",
         f"Ratios are to fork, exec and exit of the program that clears: {latencies.bare_ms:.2f} ms.",
     ]
@@ -127,7 +106,7 @@ def _idle(idle: Idle) -> list[str]:
         ("wake-ups a second, all threads", f"{idle.wakeups_per_second:.1f}", ""),
     ]
     return [
-        *_table(("push on, no scrape", "measured", "ratio to a Python that only waits"), rows),
+        *table(("push on, no scrape", "measured", "ratio to a Python that only waits"), rows),
         "",
         f"Others made {idle.traced_calls} traced calls in that time.",
     ]
@@ -136,9 +115,4 @@ def _idle(idle: Idle) -> list[str]:
 def _start(start: Start) -> list[str]:
     ratio = start.ready_seconds.median / start.bare_seconds.median
     rows = [(f"{start.ready_seconds:.3f}", f"{start.bare_seconds:.3f}", f"{ratio:.1f}")]
-    return _table(("agent ready, s", "a Python that does nothing, s", "ratio"), rows)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(cells) + " |" for cells in lines]
+    return table(("agent ready, s", "a Python that does nothing, s", "ratio"), rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -11,15 +12,17 @@ from pathlib import Path
 from kmsg_bench.child import BenchError, Child
 from kmsg_bench.http import KeepAlive
 
-_READY_SECONDS = 20.0
+_READY_SECONDS = 60.0  # in a guest, on a busy machine
 _POLL_SECONDS = 0.001
+_PROFILED = Path(__file__).parents[1] / "profiled.py"
 
 
 class Service(Child):
     """`kmsg-exporter COMMAND` that answers on `port`."""
 
-    def __init__(self, command: list[str | Path], log: Path, *, port: int) -> None:
-        super().__init__([Path(sys.executable).parent / "kmsg-exporter", *command], log)
+    def __init__(self, command: list[str | Path], log: Path, *, port: int, profile: Path | None = None) -> None:
+        program = (_PROFILED, profile) if profile else ("-m", "kmsg_exporter")
+        super().__init__([sys.executable, *program, *command], log)
         self.port = port
         self.ready_seconds = 0.0
 
@@ -34,12 +37,20 @@ class Service(Child):
             raise
         self.ready_seconds = time.perf_counter() - begun
 
-    def metric(self, series: str) -> float:
-        """The value of one series, or the sum of all series of a metric, by a scrape."""
+    def clean_up(self) -> None:
+        subprocess.run([sys.executable, "-m", "kmsg_exporter", "cleanup"], check=True)
+
+    def metric(self, series: str, *, comm: str = "") -> float:
+        """The value of one series, or the sum of all series of a metric, or of those with `comm`; by a scrape."""
         with KeepAlive(self.port) as web:
             _, body = web.get("/metrics")
         samples = (line.rpartition(" ") for line in body.decode().splitlines())
-        return sum(float(value) for name, _, value in samples if name == series or name.startswith(series + "{"))
+        label = f'comm="{comm}"' if comm else ""
+        return sum(
+            float(value)
+            for name, _, value in samples
+            if name == series or (name.startswith(series + "{") and label in name)
+        )
 
     def _until_ready(self) -> None:
         until(self._ready, "it to become ready", _READY_SECONDS)
@@ -62,13 +73,13 @@ def until(done: Callable[[], object], what: str, seconds: float, pause_seconds: 
         time.sleep(pause_seconds)
 
 
-def agent(directory: Path, *flags: str | Path, push_to: int | None = None) -> Service:
-    """An agent that pushes to the collector on the port `push_to`, not yet started."""
+def agent(directory: Path, *flags: str, push_to: int | None = None, profile: Path | None = None) -> Service:
+    """An agent that pushes to the collector on the port `push_to`, not yet started; with `profile` it is slower."""
     port = _free_port()
     push: list[str | Path] = ["--push.endpoint", f"http://127.0.0.1:{push_to}"] if push_to else []
     command: list[str | Path] = ["run", "--web.listen-address", f"127.0.0.1:{port}", *push, *flags]
     command += ["--state-directory", directory / "state", "--runtime-directory", directory / "run"]
-    return Service(command, directory / "agent.log", port=port)
+    return Service(command, directory / "agent.log", port=port, profile=profile)
 
 
 def settle(directory: Path, *, push_to: int) -> None:

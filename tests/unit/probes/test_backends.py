@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from attaching import Attach
-from fake_tracefs import ARM64_SYMBOLS, OLD_SYMBOLS, RESTRICTED, FakeTracefs, Kernel
+from fake_tracefs import ARM64_SYMBOLS, OLD_SYMBOLS, RESTRICTED, WITHOUT_HIST, FakeTracefs, Kernel
 
 from kmsg_exporter.model import Access, ProbeState
 from kmsg_exporter.probes.backend import Backend
@@ -115,7 +115,8 @@ def test_own_calls_are_left_out(fake: FakeTracefs, attach: Attach, own_tid: int,
     assert told(backend) == []
 
 
-def test_kprobes_tell_what_readers_and_writers_of_the_files_got(fake: FakeTracefs, attach: Attach) -> None:
+def test_kprobes_tell_what_readers_and_writers_of_the_files_got(make_fake: MakeFake, attach: Attach) -> None:
+    fake = make_fake(WITHOUT_HIST)
     backend = attach(fake).backend
     fake.call("devkmsg_read", tid=9, comm=b"cat", ret=80)
     fake.call("devkmsg_read", tid=9, comm=b"cat", ret=-11)
@@ -144,7 +145,8 @@ def test_only_opens_for_reading_are_told(fake: FakeTracefs, attach: Attach, stem
     )
 
 
-def test_reads_wait_for_a_bulk_drain(fake: FakeTracefs, attach: Attach) -> None:
+def test_reads_wait_for_a_bulk_drain(make_fake: MakeFake, attach: Attach) -> None:
+    fake = make_fake(WITHOUT_HIST)
     backend = attach(fake).backend
     fake.call("devkmsg_read", tid=9, comm=b"cat", ret=80)
     fake.syslog(5, tid=4242, comm=b"dmesg")
@@ -192,6 +194,16 @@ def test_lost_records_are_summed_over_instances_and_cpus(fake: FakeTracefs, atta
     fake.lose("kmsg_exporter", cpu=1, overrun=3)
     fake.lose("kmsg_exporter_bulk", dropped=40)
     assert backend.lost_events() == 43
+
+
+def test_clear_may_be_among_what_was_not_read_yet(fake: FakeTracefs, attach: Attach) -> None:
+    backend = attach(fake).backend
+    for number in range(20):
+        fake.syslog(3, tid=1000 + number)
+    drains: list[int] = []
+    while not drains or backend.clear_pending():
+        drains.append(len(backend.drain(bulk=False)))
+    assert drains == [8, 8, 4]
 
 
 def test_page_that_is_none_counts_as_lost(fake: FakeTracefs, attach: Attach) -> None:

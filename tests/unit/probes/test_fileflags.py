@@ -19,7 +19,7 @@ def found(kernel: Kernel, *, register: str = "%si", dev: Path = Path("/dev")) ->
     try:
         with Instance(fake, "bulk", buffer_size_kb=64, overwrite=False) as instance:
             own = threading.get_native_id()
-            offset = f_flags_offset(instance, group="kmsg_exporter", register=register, own_tid=own, dev=dev)
+            offset, _ = f_flags_offset(instance, (), group="kmsg_exporter", register=register, own_tid=own, dev=dev)
         assert fake.read("kprobe_events") == ""
         return offset
     finally:

@@ -59,12 +59,13 @@ class Running(Instance):
         self._unread = events
         self._pauses = pauses
 
-    def raw_pages(self) -> Iterator[tuple[int, bytes]]:
+    def raw_pages(self, most: int = 1000) -> Iterator[tuple[int, bytes]]:
         for cpu in (0, 1, 2):
             self.now += self._pauses.pop() if self._pauses else 1
             ready = [event for event in self._unread if event.cpu == cpu and event.time_ns <= self.now]
+            ready = sorted(ready, key=lambda event: event.time_ns)[:most]
             self._unread = [event for event in self._unread if event not in ready]
-            for event in sorted(ready, key=lambda event: event.time_ns):
+            for event in ready:
                 fields = (event.tid, event.number, int(event.phase == "enter"))
                 payload = (7).to_bytes(4, "little") + b"".join(value.to_bytes(4, "little") for value in fields)
                 yield cpu, page(event.time_ns, data(0, payload))
@@ -96,18 +97,24 @@ def calls(draw: st.DrawFn) -> list[Event]:
     return events
 
 
-@given(events=calls(), pauses=st.lists(st.integers(1, 20), max_size=30), drains=st.integers(1, 4))
+@given(
+    events=calls(),
+    pauses=st.lists(st.integers(1, 20), max_size=30),
+    drains=st.integers(1, 4),
+    most_pages=st.sampled_from([1, 2, 1000]),
+)
 def test_calls_are_paired_by_thread_over_any_cpus_and_readings(
-    events: list[Event], pauses: list[int], drains: int
+    events: list[Event], pauses: list[int], drains: int, most_pages: int
 ) -> None:
     running = Running(list(events), list(pauses))
-    reader = RecordReader(running, running, boot_ns=lambda: running.now)
+    reader = RecordReader(running, running, boot_ns=lambda: running.now, most_pages=most_pages)
     reader.decoders[7] = decoded
     found: list[Access] = []
     for _ in range(drains):
         found += reader.drain(bulk=False)
     running.now += 1000
-    found += reader.drain(bulk=False)
+    for _ in range(len(events)):
+        found += reader.drain(bulk=False)
     begun = {event.number: event for event in events if event.phase == "enter"}
     expected = [
         access(begun[event.number].time_ns, event.tid, event.number) for event in events if event.phase == "exit"
@@ -151,6 +158,23 @@ def test_clear_whose_return_does_not_come_is_told_after_a_second() -> None:
     assert pairing.overdue_clears(1_000_000_101) == [access(100, 1, None)]
     assert pairing.overdue_clears(9_000_000_000) == []
     assert not pairing.clear_pending()
+
+
+def test_return_of_a_clear_that_was_held_is_told_when_it_comes() -> None:
+    pairing = Pairing()
+    pairing.feed([step(100, 1, "enter")])
+    pairing.overdue_clears(9_000_000_000)
+    assert pairing.feed([step(9_000_000_100, 1, "exit", result=80)]) == [access(100, 1, 80)]
+    assert pairing.feed([step(9_000_000_200, 1, "exit", result=80)]) == []
+
+
+def test_held_clear_gives_way_to_the_next_call_of_its_thread() -> None:
+    pairing = Pairing()
+    pairing.feed([step(100, 1, "enter")])
+    pairing.overdue_clears(9_000_000_000)
+    later = [step(9_000_000_100, 1, "enter", action="read"), step(9_000_000_200, 1, "exit", result=8)]
+    assert pairing.feed(later) == [access(9_000_000_100, 1, 8, action="read")]
+    assert pairing.feed([step(9_000_000_300, 1, "exit", result=80)]) == []
 
 
 def test_open_calls_are_bounded_and_the_oldest_go_first() -> None:

@@ -11,23 +11,24 @@ from fake_tracefs import ARM64_SYMBOLS, FILES, OLD_SYMBOLS, RESTRICTED, FakeTrac
 
 from kmsg_exporter.errors import FeatureUnavailable, TracefsNotMounted, TracefsRejected
 from kmsg_exporter.probes import plan
-from kmsg_exporter.probes.plan import Where, remove_leftovers
+from kmsg_exporter.probes.plan import Where, left_by, leftovers, remove_leftovers
+from kmsg_exporter.tracefs.hist import remove_triggers
 
 MakeFake = Callable[[Kernel], FakeTracefs]
 INSTANCES = ["kmsg_exporter", "kmsg_exporter_bulk", "kmsg_exporter_recorder"]
 X86_PROBES = """\
-p:kmsg_exporter/ke_syslog_enter __x64_sys_syslog action=+112(%di):s32 len=+96(%di):s32 comm=$comm
-r256:kmsg_exporter/ke_syslog_exit __x64_sys_syslog ret=$retval:s64
-p:kmsg_exporter/ke_syslog32_enter __ia32_sys_syslog action=+40(%di):s32 len=+96(%di):s32 comm=$comm
-r256:kmsg_exporter/ke_syslog32_exit __ia32_sys_syslog ret=$retval:s64
+p:kmsg_exporter/ke_syslog_enter __x64_sys_syslog action=+112(%di):s32 len=+96(%di):s32 comm=$comm ticks=@jiffies:u32
+r256:kmsg_exporter/ke_syslog_exit __x64_sys_syslog ret=$retval:s64 ticks=@jiffies:u32
+p:kmsg_exporter/ke_syslog32_enter __ia32_sys_syslog action=+40(%di):s32 len=+96(%di):s32 comm=$comm ticks=@jiffies:u32
+r256:kmsg_exporter/ke_syslog32_exit __ia32_sys_syslog ret=$retval:s64 ticks=@jiffies:u32
 p:kmsg_exporter/ke_devkmsg_open devkmsg_open flags=+64(%si):u32 comm=$comm
 r256:kmsg_exporter/ke_devkmsg_open_exit devkmsg_open ret=$retval:s32
-r256:kmsg_exporter/ke_devkmsg_read devkmsg_read ret=$retval:s64 comm=$comm
+r256:kmsg_exporter/ke_devkmsg_read devkmsg_read ret=$retval:s64 comm=$comm ticks=@jiffies:u32
 p:kmsg_exporter/ke_devkmsg_release devkmsg_release comm=$comm
-r256:kmsg_exporter/ke_devkmsg_write devkmsg_write ret=$retval:s64 comm=$comm
+r256:kmsg_exporter/ke_devkmsg_write devkmsg_write ret=$retval:s64 comm=$comm ticks=@jiffies:u32
 p:kmsg_exporter/ke_kmsg_open kmsg_open flags=+64(%si):u32 comm=$comm
 r256:kmsg_exporter/ke_kmsg_open_exit kmsg_open ret=$retval:s32
-r256:kmsg_exporter/ke_kmsg_read kmsg_read ret=$retval:s64 comm=$comm
+r256:kmsg_exporter/ke_kmsg_read kmsg_read ret=$retval:s64 comm=$comm ticks=@jiffies:u32
 p:kmsg_exporter/ke_kmsg_release kmsg_release comm=$comm
 """
 
@@ -45,6 +46,15 @@ def test_kprobes_come_first(fake: FakeTracefs, attach: Attach) -> None:
     assert all(state.attached for state in attached.backend.probes())
     assert attached.backend.intact()
     assert attached.backend.failures() == {}
+
+
+def test_kernel_that_cannot_count_has_plain_probes(make_fake: MakeFake, attach: Attach) -> None:
+    for kernel in (Kernel(hist=False), Kernel(ticks=False)):
+        fake = make_fake(kernel)
+        backend = attach(fake).backend
+        assert fake.read("kprobe_events") == X86_PROBES.replace(" ticks=@jiffies:u32", "")
+        assert backend.intact()
+        assert backend.counted() == []
 
 
 def test_tracepoints_come_second(make_fake: MakeFake, attach: Attach) -> None:
@@ -142,7 +152,7 @@ def test_kept_backend_goes_on_recording(fake: FakeTracefs, attach: Attach) -> No
     attach(fake).close(keep=True)
     assert fake.names("instances") == INSTANCES
     assert fake.read("kprobe_events") == X86_PROBES
-    assert fake.read("instances/kmsg_exporter/events/kmsg_exporter/ke_syslog_enter/enable") == "1\n"
+    assert fake.read("instances/kmsg_exporter/events/kmsg_exporter/ke_syslog_enter/enable") == "1*\n"
 
 
 def test_older_kernels_have_older_names(make_fake: MakeFake, attach: Attach) -> None:
@@ -150,8 +160,8 @@ def test_older_kernels_have_older_names(make_fake: MakeFake, attach: Attach) -> 
     attached = attach(fake)
     assert attached.backend.name == "kprobe"
     assert fake.read("kprobe_events").splitlines()[:2] == [
-        "p:kmsg_exporter/ke_syslog_enter SyS_syslog action=%di:s32 len=%dx:s32 comm=$comm",
-        "r256:kmsg_exporter/ke_syslog_exit SyS_syslog ret=$retval:s64",
+        "p:kmsg_exporter/ke_syslog_enter SyS_syslog action=%di:s32 len=%dx:s32 comm=$comm ticks=@jiffies:u32",
+        "r256:kmsg_exporter/ke_syslog_exit SyS_syslog ret=$retval:s64 ticks=@jiffies:u32",
     ]
     assert not any(state.name.startswith("syslog32") for state in attached.backend.probes())
 
@@ -161,7 +171,8 @@ def test_arm64_has_its_own_registers_and_one_symbol_for_both_abis(make_fake: Mak
     attach(fake)
     lines = fake.read("kprobe_events").splitlines()
     assert lines[0] == (
-        "p:kmsg_exporter/ke_syslog_enter __arm64_sys_syslog action=+0(%x0):s32 len=+16(%x0):s32 comm=$comm"
+        "p:kmsg_exporter/ke_syslog_enter __arm64_sys_syslog action=+0(%x0):s32 len=+16(%x0):s32 comm=$comm "
+        "ticks=@jiffies:u32"
     )
     assert "p:kmsg_exporter/ke_devkmsg_open devkmsg_open flags=+64(%x1):u32 comm=$comm" in lines
     assert not any("ia32" in line or "%di" in line for line in lines)
@@ -213,6 +224,21 @@ def test_strangers_are_left_alone(fake: FakeTracefs, attach: Attach) -> None:
     assert fake.read("instances/stranger/current_tracer") == "function\n"
 
 
+def test_stranger_who_begins_to_trace_in_the_same_moment_changes_nothing(fake: FakeTracefs, attach: Attach) -> None:
+    fake.make("instances/stranger")
+
+    def write(path: str, command: str, *, truncate: bool = False) -> None:
+        FakeTracefs.write(fake, path, command, truncate=truncate)
+        if path == "instances/kmsg_exporter/current_tracer":
+            FakeTracefs.write(fake, "instances/stranger/current_tracer", "function")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fake, "write", write)
+        attached = attach(fake, "function")
+    assert attached.backend.intact()
+    assert "do_syslog " in fake.read("enabled_functions")
+
+
 # --- what a killed agent left ----------------------------------------------------------------------------------------
 
 
@@ -242,6 +268,7 @@ def test_other_definitions_are_replaced(fake: FakeTracefs, attach: Attach) -> No
     killed(attach, fake, "kprobe")
     enable = "instances/kmsg_exporter/events/kmsg_exporter/ke_syslog_exit/enable"
     fake.write(enable, "0")
+    remove_triggers(fake, "instances/kmsg_exporter/events/kmsg_exporter/ke_syslog_exit")
     fake.write("kprobe_events", "-:kmsg_exporter/ke_syslog_exit\n")
     fake.write("kprobe_events", "r16:kmsg_exporter/ke_syslog_exit __x64_sys_syslog\n")
     fake.write(enable, "1")
@@ -284,3 +311,13 @@ def test_leftovers_are_removed_and_named(fake: FakeTracefs, attach: Attach) -> N
     assert "probe kmsg_exporter/ke_syslog_enter" in removed
     assert everything(fake) == ("", ["stranger"], "")
     assert remove_leftovers(fake) == []
+
+
+@pytest.mark.parametrize("left", ["kprobe", "tracepoint", "function"])
+def test_leftovers_are_told_and_left_as_they_are(fake: FakeTracefs, attach: Attach, left: str) -> None:
+    assert (left_by(fake), leftovers(fake)) == (None, [])
+    killed(attach, fake, left)
+    before = everything(fake)
+    assert left_by(fake) == left
+    assert leftovers(fake)[:3] == [f"instance {name}" for name in INSTANCES]
+    assert everything(fake) == before

@@ -14,6 +14,8 @@ from kmsg_exporter.process.actor import Resolver
 from kmsg_exporter.process.recorder import FlightRecorder
 from kmsg_exporter.tracefs.instance import Instance
 
+LATER = 1 << 62  # than any file of a test was made
+
 
 @pytest.fixture
 def proc(tmp_path: Path) -> FakeProc:
@@ -24,11 +26,11 @@ def proc(tmp_path: Path) -> FakeProc:
 def past(fake: FakeTracefs) -> Iterator[Past]:
     """What happened before: recorded by a flight recorder that has started."""
     with Instance(fake, "recorder", buffer_size_kb=64, overwrite=True) as instance:
-        recorder = FlightRecorder(instance)
+        recorder = FlightRecorder(instance, boot_ns=lambda: 0)
         recorder.start()
         yield Past(fake, recorder)
 
 
 @pytest.fixture
 def resolver(past: Past, proc: FakeProc) -> Resolver:
-    return Resolver(past.recorder, proc=proc.folder)
+    return Resolver(past.recorder, proc=proc.folder, boot_ns=lambda: 0, unix_ns=lambda _: LATER)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fake_past import Past
 from fake_proc import SECOND, FakeProc
 from fake_tracefs import page
 
 from kmsg_exporter.model import Process
+from kmsg_exporter.process import procfs
 from kmsg_exporter.process.actor import Resolver
+from kmsg_exporter.process.recorder import RENAME
 
 ID = "4ca3b1f5d0e7a9c24ca3b1f5d0e7a9c24ca3b1f5d0e7a9c24ca3b1f5d0e7a9c2"
 UID = "6b0b6d8e-5ac9-4bd5-8b4f-2f0a4e2c9d11"
@@ -19,7 +23,7 @@ SHELL, SCRIPT, CALLER = 7, 40, 42
 @pytest.fixture(autouse=True)
 def _shell(proc: FakeProc) -> None:
     """A living shell that a caller's story begins with."""
-    proc.add(SHELL, comm="bash", exe="/usr/bin/bash", cwd="/srv/job")
+    proc.add(SHELL, comm="bash", exe="/usr/bin/bash")
     proc.file("/usr/bin/bash")
     proc.file("/usr/bin/dmesg")
 
@@ -97,6 +101,64 @@ def test_id_that_somebody_born_later_has_is_not_the_callers(proc: FakeProc, past
     assert named(resolver, time_ns=CALL + 2 * SECOND, comm=b"innocent") == ("procfs", "/usr/bin/innocent")
 
 
+def test_id_that_was_given_again_at_once_is_not_the_callers(proc: FakeProc, past: Past, resolver: Resolver) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    past.fork(CALL + 1000, parent=SHELL, child=CALLER, comm=b"innocent")
+    proc.add(CALLER, comm="innocent", exe="/usr/bin/innocent", uid=1000, start_ns=CALL)
+    assert named(resolver) == ("exec_trace", "/usr/bin/dmesg")
+    assert resolver.actor(CALLER, CALL, b"dmesg").user_id is None
+
+
+@pytest.mark.parametrize("way", ["actor", "name"])
+def test_exec_while_proc_is_read_is_not_what_called(
+    proc: FakeProc, past: Past, resolver: Resolver, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    proc.add(CALLER, comm="dmesg", exe="/usr/bin/sleep", parent=SHELL)
+    read = procfs.read_living
+
+    def read_late(tid: int, *, proc: Path) -> procfs.Living | None:
+        if tid == CALLER:
+            past.exec(CALL + 100, CALLER, b"/usr/bin/sleep")
+        return read(tid, proc=proc)
+
+    monkeypatch.setattr(procfs, "read_living", read_late)
+    resolver.refresh()
+    if way == "name":
+        assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
+    else:
+        assert resolver.actor(CALLER, CALL, b"dmesg").exe == "/usr/bin/dmesg"
+
+
+@pytest.mark.parametrize("comm", [b"daemon", None])
+def test_living_caller_is_unknown_where_records_since_the_call_are_missing(
+    proc: FakeProc, past: Past, resolver: Resolver, comm: bytes | None
+) -> None:
+    proc.add(CALLER, comm="daemon", exe="/usr/bin/daemon")
+    past.fake.put("recorder", 0, page(CALL + 100, lost=1))
+    assert named(resolver, comm=comm) == ("none", "")
+    assert named(resolver, time_ns=CALL + 100, comm=comm) == ("procfs", "/usr/bin/daemon")
+
+
+def test_living_caller_has_the_name_of_then(past: Past, proc: FakeProc, resolver: Resolver) -> None:
+    proc.add(CALLER, comm="now", exe="/usr/bin/daemon")
+    past.fake.emit(RENAME, {"pid": CALLER, "oldcomm": b"then", "newcomm": b"now"}, tid=CALLER, time_ns=CALL + 100)
+    resolver.refresh()
+    assert resolver.actor(CALLER, CALL, None).comm == "then"
+    assert resolver.actor(CALLER, CALL + 100, None).comm == "now"
+
+
+@pytest.mark.parametrize("start_ns", [CALL, CALL + SECOND // 100])
+def test_id_that_somebody_was_given_within_a_tick_is_not_the_callers(
+    proc: FakeProc, past: Past, resolver: Resolver, start_ns: int
+) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    past.fork(CALL + 100, parent=SHELL, child=CALLER)
+    proc.add(CALLER, comm="dmesg", exe="/usr/bin/innocent", start_ns=start_ns)
+    assert named(resolver) == ("exec_trace", "/usr/bin/dmesg")
+    assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
+
+
 def test_without_a_recorder_only_the_living_have_names(proc: FakeProc) -> None:
     resolver = Resolver(None, proc=proc.folder)
     proc.add(CALLER, comm="dmesg", exe="/usr/bin/dmesg")
@@ -117,6 +179,20 @@ def test_dead_caller_is_told_by_its_exec(past: Past, resolver: Resolver) -> None
 def test_dead_fork_without_an_exec_ran_what_its_parent_ran(past: Past, resolver: Resolver) -> None:
     past.fork(CALL - 200, parent=SHELL, child=CALLER, comm=b"bash")
     assert named(resolver, comm=b"bash") == ("fork_trace", "/usr/bin/bash")
+
+
+def test_dead_fork_with_a_name_of_its_own_may_have_run_what_was_not_recorded(past: Past, resolver: Resolver) -> None:
+    past.fork(CALL - 200, parent=SHELL, child=CALLER, comm=b"bash")
+    past.rename(CALL - 100, CALLER, b"d")
+    assert named(resolver, comm=b"d") == ("none", "")
+
+
+def test_dead_caller_that_had_an_empty_name_has_none(proc: FakeProc, past: Past, resolver: Resolver) -> None:
+    ran(past, b"/usr/bin/dmesg")
+    past.rename(CALL - 50, CALLER, b"")
+    proc.add(CALLER, comm="later", exe=None, state="Z")
+    resolver.refresh()
+    assert resolver.actor(CALLER, CALL, None).comm == ""
 
 
 def test_dead_fork_of_a_dead_parent_ran_what_that_had_run_when_it_forked(past: Past, resolver: Resolver) -> None:
@@ -192,15 +268,9 @@ def test_dead_caller_never_seen_is_unknown_but_for_its_comm(resolver: Resolver) 
 # --- what the path given to execve means -----------------------------------------------------------------------------
 
 
-def test_relative_path_starts_where_the_parent_is(proc: FakeProc, past: Past, resolver: Resolver) -> None:
+def test_relative_path_is_not_guessed_from_where_the_parent_is(proc: FakeProc, past: Past, resolver: Resolver) -> None:
     proc.file("/srv/job/tool")
     ran(past, b"./tool")
-    assert named(resolver) == ("exec_trace", "~/srv/job/tool")
-
-
-def test_relative_path_of_a_child_of_the_dead_stays_relative(past: Past, resolver: Resolver) -> None:
-    past.fork(CALL - 400, parent=SHELL, child=SCRIPT)
-    ran(past, b"./tool", parent=SCRIPT)
     assert named(resolver) == ("exec_trace", "~./tool")
 
 
@@ -401,7 +471,7 @@ def test_dead_callers_container_is_where_a_living_ancestor_is(proc: FakeProc, pa
 
 def test_counted_call_is_named_once_and_then_by_the_cache(proc: FakeProc, past: Past) -> None:
     now = 0.0
-    resolver = Resolver(past.recorder, proc=proc.folder, monotonic=lambda: now)
+    resolver = Resolver(past.recorder, proc=proc.folder, monotonic=lambda: now, boot_ns=lambda: 0)
     proc.add(CALLER, comm="journald", exe="/usr/lib/journald")
     assert resolver.name(CALLER, CALL, b"journald") == ("journald", "/usr/lib/journald")
     proc.remove(CALLER)
@@ -419,6 +489,41 @@ def test_counted_call_of_another_comm_is_not_the_cached_one(proc: FakeProc, past
     assert resolver.name(CALLER, CALL, b"dmesg") == ("dmesg", "/usr/bin/dmesg")
 
 
+@pytest.mark.parametrize("comm", [b"dmesg", None])
+def test_cached_name_is_not_told_of_who_runs_something_else_by_then(
+    past: Past, resolver: Resolver, comm: bytes | None
+) -> None:
+    ran(past, b"/opt/first/dmesg")
+    assert resolver.name(CALLER, CALL, comm) == ("dmesg", "/opt/first/dmesg")
+    past.exec(CALL + 100, CALLER, b"/opt/second/dmesg")
+    assert resolver.name(CALLER, CALL + 200, comm) == ("dmesg", "/opt/second/dmesg")
+    past.fork(CALL + 300, parent=SHELL, child=CALLER)
+    past.exec(CALL + 400, CALLER, b"/opt/third/dmesg")
+    assert resolver.name(CALLER, CALL + 500, comm) == ("dmesg", "/opt/third/dmesg")
+    assert resolver.name(CALLER, CALL, comm) == ("dmesg", "/opt/first/dmesg")
+    assert resolver.attributions == {"exec_trace": 4}
+
+
+def test_reader_that_ran_the_same_before_and_after_a_gap_ran_it_in_between(
+    proc: FakeProc, past: Past, resolver: Resolver
+) -> None:
+    proc.add(CALLER, comm="journald", exe="/usr/lib/journald")
+    assert resolver.name(CALLER, CALL, b"journald") == ("journald", "/usr/lib/journald")
+    past.fake.put("recorder", 0, page(CALL + 200, lost=1))
+    assert resolver.name(CALLER, CALL + 100, b"journald") == ("journald", "/usr/lib/journald")
+    assert resolver.attributions == {"procfs": 1, "cache": 1}
+    proc.remove(CALLER)
+    past.fake.put("recorder", 0, page(CALL + 400, lost=1))
+    assert resolver.name(CALLER, CALL + 300, b"journald") == ("journald", "")
+
+
+def test_each_name_of_a_process_that_renames_itself_is_its_own(past: Past, resolver: Resolver) -> None:
+    for number in range(50):
+        past.rename(CALL + 10 * number, CALLER, b"n%d" % number)
+    names = [resolver.name(CALLER, CALL + 10 * number + 5, None)[0] for number in range(50)]
+    assert names == [f"n{number}" for number in range(50)]
+
+
 def test_counted_call_without_a_comm_has_the_comm_that_was_found(proc: FakeProc, resolver: Resolver) -> None:
     proc.add(CALLER, comm="journald", exe="/usr/lib/journald")
     assert resolver.name(CALLER, CALL, None) == ("journald", "/usr/lib/journald")
@@ -434,7 +539,8 @@ def test_cache_is_bounded(proc: FakeProc, past: Past) -> None:
     resolver = Resolver(past.recorder, proc=proc.folder, monotonic=lambda: 0.0)
     for tid in range(1000, 2000):
         resolver.name(tid, CALL, b"x")
-    assert len(resolver._cache) <= 256
+    assert 0 < len(resolver._cache) <= 256
+    assert 0 < len(resolver._seen) <= 256
 
 
 def test_every_story_counts_its_source_once(proc: FakeProc, past: Past, resolver: Resolver) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -71,6 +73,21 @@ def test_text_that_is_not_utf8_is_replaced(proc: FakeProc) -> None:
     (proc.folder / "9" / "exe").symlink_to(os.fsdecode(b"/bin/\xfe"))
     assert procfs.read_comm(9, proc=proc.folder) == "a\ufffd\nb"
     assert procfs.read_exe(9, proc=proc.folder) == "/bin/\ufffd"
+
+
+def test_executable_deeper_than_the_longest_path_is_unknown(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(21):
+        os.mkdir(200 * "d", dir_fd=here)
+        above, here = here, os.open(200 * "d", os.O_RDONLY, dir_fd=here)
+        os.close(above)
+    program = f"/proc/self/fd/{here}/sleep"
+    shutil.copy2("/bin/sleep", program)
+    with subprocess.Popen(["sleep", "1000"], executable=program, pass_fds=[here]) as process:
+        found = procfs.read_exe(process.pid, proc=Path("/proc"))
+        process.kill()
+    os.close(here)
+    assert found is None
 
 
 @pytest.mark.parametrize(

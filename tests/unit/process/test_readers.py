@@ -8,7 +8,7 @@ import pytest
 from fake_proc import FakeProc
 
 from kmsg_exporter.model import Reader
-from kmsg_exporter.process import readers
+from kmsg_exporter.process import procfs, readers
 from kmsg_exporter.process.readers import ReaderScan
 
 
@@ -176,3 +176,31 @@ def test_open_brings_the_next_scan_forward(proc: FakeProc) -> None:
     assert not scan.due()
     now = 0.25
     assert scan.due()
+
+
+@pytest.mark.parametrize(("opens", "bound"), [(False, 0.0003 + 0.005), (True, 2 * 0.005)])
+def test_scans_stay_within_their_share_of_a_core_however_dear_and_wanted_they_are(
+    proc: FakeProc, device: Path, monkeypatch: pytest.MonkeyPatch, opens: bool, bound: float
+) -> None:
+    """A process costs a millisecond, scrapes let the scan go on ten times a second: unbounded it were 2% and more."""
+    now, spent, seconds = 0.0, 0.0, 1000
+
+    def dear(_pid: int, *, proc: Path) -> str:
+        nonlocal spent
+        spent += 0.001
+        return f"in {proc}"
+
+    monkeypatch.setattr(procfs, "read_comm", dear)
+    for pid in range(40, 60):
+        proc.add(pid, comm="x", exe="/bin/x")
+        holds(proc, pid, 3, device)
+    scan = ReaderScan(proc=proc.folder, interval_seconds=1, monotonic=lambda: now, cpu=lambda: spent)
+    for _ in range(10 * seconds):
+        now += 0.1
+        if opens:
+            scan.bring_forward()
+        if scan.due():
+            scan.step(0.005)
+    assert scan.readers is not None
+    assert len(scan.readers) == 20
+    assert spent < bound * seconds

@@ -61,8 +61,18 @@ def test_used_again_id_is_a_new_life(past: Past) -> None:
     past.exec(510, 42, b"/bin/new")
     assert life(past, 42, 600) == Life(Fork(500, 8, "sh", thread=False, sibling=False), (Exec(510, "/bin/new"),), "new")
     assert life(past, 42, 300) == Life(
-        Fork(100, 7, "bash", thread=False, sibling=False), (Exec(110, "/bin/old"),), "old", "/old"
+        Fork(100, 7, "bash", thread=False, sibling=False), (Exec(110, "/bin/old"),), "old", "/old", reused=True
     )
+
+
+def test_name_that_no_exec_came_with_is_told(past: Past) -> None:
+    past.fork(100, parent=7, child=42)
+    assert not life(past, 42, 110).renamed
+    past.rename(120, 42, b"worker")
+    assert life(past, 42, 130).renamed
+    past.exec(140, 42, b"/bin/x")
+    past.rename(150, 42, b"again")
+    assert not life(past, 42).renamed
 
 
 def test_thread_and_sibling_are_told_from_a_child(past: Past) -> None:
@@ -83,6 +93,82 @@ def test_records_are_kept_over_readings(past: Past) -> None:
     past.recorder.refresh()
     past.recorder.refresh()
     assert life(past, 42).execs == (Exec(100, "/bin/first"),)
+
+
+def test_name_is_the_newest_that_was_given_on_any_cpu(past: Past) -> None:
+    past.fork(100, parent=7, child=42, comm=b"born")
+    past.rename(110, 42, b"first", cpu=1)
+    past.rename(120, 42, b"second", cpu=0)
+    past.rename(130, 42, b"third", cpu=1)
+    assert [life(past, 42, when).comm for when in (100, 115, 125, 999)] == ["born", "first", "second", "third"]
+
+
+def test_name_that_was_never_given_is_the_one_that_was_given_up(past: Past) -> None:
+    past.fake.emit(RENAME, {"pid": 42, "oldcomm": b"second", "newcomm": b"third"}, tid=42, time_ns=130, cpu=0)
+    past.fake.emit(RENAME, {"pid": 42, "oldcomm": b"first", "newcomm": b"second"}, tid=42, time_ns=120, cpu=1)
+    assert [life(past, 42, when).comm for when in (100, 125, 999)] == ["first", "second", "third"]
+
+
+def test_life_up_to_a_moment_before_the_newest_gap_is_not_complete(past: Past) -> None:
+    past.fake.put("recorder", 1, page(200, lost=1))
+    assert [life(past, 42, when).complete for when in (199, 200)] == [False, True]
+
+
+def test_what_was_done_before_the_start_is_known_in_an_instance_that_was_taken_over_alone(fake: FakeTracefs) -> None:
+    known = []
+    for _ in range(2):
+        instance = Instance(fake, "recorder", buffer_size_kb=64, overwrite=True)
+        instance.__enter__()
+        recorder = FlightRecorder(instance, boot_ns=lambda: 1000)
+        recorder.start()
+        known.append(recorder.life(42, 999).complete)
+        instance.close(keep=True)
+    assert known == [False, True]
+
+
+def test_name_from_before_a_gap_is_not_told(past: Past) -> None:
+    past.rename(110, 42, b"before")
+    past.fake.put("recorder", 1, page(200, lost=1))
+    assert life(past, 42).comm is None
+
+
+def test_newest_of_all_cpus_are_kept_whichever_is_read_first(past: Past) -> None:
+    """A machine with many CPUs holds more in its buffers than is kept of them."""
+    recorder = FlightRecorder(past.recorder._instance, history_bytes=64 << 10, boot_ns=lambda: 0)
+    recorder.start()
+    past.exec(1_000_000, 42, b"/usr/bin/dmesg", cpu=0)
+    for number in range(64):
+        filler = record(EXEC, 7, {"pid": 7, "filename": b"/bin/" + b"x" * 2000})
+        past.fake.put("recorder", 1, page(1000 * number, data(0, filler), data(1, filler)))
+    recorder.refresh()
+    assert recorder.life(42, FOREVER).execs == (Exec(1_000_000, "/usr/bin/dmesg"),)
+    assert recorder.life(7, FOREVER).execs[-1].time_ns == 63_001
+
+
+def test_many_small_readings_are_held_within_the_bound(past: Past) -> None:
+    recorder = FlightRecorder(past.recorder._instance, history_bytes=32 << 10, boot_ns=lambda: 0)
+    recorder.start()
+    for number in range(1000):
+        past.rename(100 + number, 42, b"n%d" % number)
+        recorder.refresh()
+        assert recorder.life(42, FOREVER).comm == f"n{number}"
+    assert recorder._history._held_bytes <= 32 << 10
+    pages = recorder._history.about(42)
+    assert 0 < len(pages) < 32
+    assert sum(len(held.raws) for held in pages) > 100
+
+
+def test_batch_of_calls_takes_one_reading(past: Past) -> None:
+    now = 0
+    recorder = FlightRecorder(past.recorder._instance, boot_ns=lambda: now)
+    recorder.start()
+    now = 1000
+    recorder.catch_up(900)
+    past.exec(800, 42, b"/usr/bin/dmesg")
+    recorder.catch_up(999)
+    assert recorder.life(42, FOREVER) == Life()
+    recorder.catch_up(1000)
+    assert recorder.life(42, FOREVER).execs == (Exec(800, "/usr/bin/dmesg"),)
 
 
 def test_bytes_that_are_not_utf8_are_replaced(past: Past) -> None:
@@ -113,7 +199,7 @@ def test_record_that_is_cut_off_leaves_nothing_known_of_its_thread(past: Past) -
     past.fork(101, parent=7, child=43, comm=b"bash")
     whole = record(EXEC, 42, {"pid": 42, "filename": b"/usr/bin/dmesg"})
     past.fake.put("recorder", 0, page(110, data(0, whole[:20])))
-    assert life(past, 42) == Life()
+    assert life(past, 42) == Life(complete=False)
     assert life(past, 43).comm == "bash"
 
 
@@ -130,8 +216,9 @@ def test_kernel_tells_whether_something_was_printed(past: Past) -> None:
     past.printed(200, b"line")
     past.exec(300, 42, b"/bin/x")
     past.recorder.refresh()
-    assert past.recorder.printed(100, 200)
-    assert not past.recorder.printed(200, 400)
+    past.printed(250, b"another", cpu=1)
+    past.recorder.refresh()
+    assert [past.recorder.printed(*span) for span in ((100, 200), (200, 400), (100, 400), (250, 400))] == [1, 1, 2, 0]
 
 
 def test_kernel_that_does_not_say_who_is_renamed_is_read(make_fake: Callable[[Kernel], FakeTracefs]) -> None:
@@ -142,7 +229,7 @@ def test_kernel_that_does_not_say_who_is_renamed_is_read(make_fake: Callable[[Ke
         text = text.replace(f"offset:{old};", f"offset:{new};")
     fake = make_fake(Kernel(formats={RENAME: text}))
     with Instance(fake, "recorder", buffer_size_kb=64, overwrite=True) as instance:
-        past = Past(fake, FlightRecorder(instance))
+        past = Past(fake, FlightRecorder(instance, boot_ns=lambda: 0))
         past.recorder.start()
         past.fork(100, parent=7, child=42)
         fake.emit(RENAME, {"newcomm": b"dmesg"}, tid=42, time_ns=119)
@@ -155,7 +242,7 @@ def test_kernel_that_does_not_say_who_is_renamed_is_read(make_fake: Callable[[Ke
 def test_event_that_is_not_there_is_told_and_the_rest_is_recorded(make_fake: Callable[[Kernel], FakeTracefs]) -> None:
     fake = make_fake(Kernel(without_events=("printk/console", "cgroup/cgroup_attach_task")))
     with Instance(fake, "recorder", buffer_size_kb=64, overwrite=True) as instance:
-        recorder = FlightRecorder(instance)
+        recorder = FlightRecorder(instance, boot_ns=lambda: 0)
         recorder.start()
         assert list(recorder.refused) == ["cgroup/cgroup_attach_task", "printk/console"]
         past = Past(fake, recorder)
@@ -190,7 +277,7 @@ def recorded(pages: Iterable[Batch], *, history_bytes: int) -> tuple[Exec, ...]:
     fake = FakeTracefs()
     try:
         with Instance(fake, "recorder", buffer_size_kb=64, overwrite=True) as instance:
-            recorder = FlightRecorder(instance, history_bytes=history_bytes)
+            recorder = FlightRecorder(instance, history_bytes=history_bytes, boot_ns=lambda: 0)
             recorder.start()
             for one in pages:
                 before, parts = one.times[0], []

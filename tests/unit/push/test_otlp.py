@@ -30,7 +30,7 @@ def attributes(record: dict[str, object]) -> dict[str, object]:
 
 
 def test_an_emptying_nobody_explains_has_no_attributes_of_a_process() -> None:
-    emptying = Emptying(time_unix_ns=7, hidden=Hidden(), since_unix_ns=5)
+    emptying = Emptying(time_unix_ns=7, hidden=Hidden(), since_unix_ns=5, time_boot_ns=3)
     assert log_record(emptying, node="n", boot_id="b", uid=UID, sequence=1, observed_unix_ns=9) == {
         "timeUnixNano": "7",
         "observedTimeUnixNano": "9",
@@ -46,6 +46,7 @@ def test_an_emptying_nobody_explains_has_no_attributes_of_a_process() -> None:
             {"key": "log.record.uid", "value": {"stringValue": UID}},
             {"key": "kmsg.sequence", "value": {"intValue": "1"}},
             {"key": "kmsg.boot_id", "value": {"stringValue": "b"}},
+            {"key": "kmsg.boottime_nano", "value": {"intValue": "3"}},
             {"key": "kmsg.since_unix_nano", "value": {"intValue": "5"}},
             {"key": "kmsg.attribution.source", "value": {"stringValue": "none"}},
             {"key": "kmsg.expected", "value": {"boolValue": False}},

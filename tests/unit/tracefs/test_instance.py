@@ -87,6 +87,17 @@ def test_full_overwriting_buffer_keeps_the_newest_and_marks_the_gap(fake: FakeTr
         assert instance.stats().overrun == 6
 
 
+def test_reading_ends_where_records_are_made_faster_than_they_are_read(fake: FakeTracefs) -> None:
+    with Instance(fake, "mine", buffer_size_kb=8, overwrite=False) as instance:
+        read = []
+        for number in (0, 1):
+            fake.put("mine", number, page(1))
+        for cpu, _ in instance.raw_pages(most=3):
+            fake.put("mine", cpu, page(1))
+            read.append(cpu)
+    assert read == [0, 0, 0, 1, 1, 1]
+
+
 def test_full_buffer_that_does_not_overwrite_keeps_the_oldest(fake: FakeTracefs) -> None:
     with Instance(fake, "a", buffer_size_kb=64, overwrite=False) as instance:
         instance.enable(EXEC)

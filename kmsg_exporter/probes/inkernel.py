@@ -1,0 +1,152 @@
+"""What the kernel counts for us and wakes nobody: reads and writes of the files, and clears beside their records."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
+from kmsg_exporter.model import Access, Counted, Interface, Operation
+from kmsg_exporter.probes.backend import RecordReader
+from kmsg_exporter.probes.lost import Reconciler
+from kmsg_exporter.tracefs.hist_pair import HistPair
+
+_log = logging.getLogger(__name__)
+
+_UNREADABLE = (DecodeError, FeatureUnavailable, TracefsRejected)
+_COMPARE_SECONDS: Final = 5.0
+_EMPTY_SECONDS: Final = 2.0
+_STORM_RECORDS: Final = 256
+
+_FILES: Final[dict[str, tuple[Interface, Operation]]] = {
+    "devkmsg_read": ("dev_kmsg", "read"),
+    "devkmsg_write": ("dev_kmsg", "write"),
+    "kmsg_read": ("proc_kmsg", "read"),
+}
+
+
+class InKernel:
+    """Histograms of the probes that `add` names; `files` are those of reads and writes, by probe.
+
+    `ticks` asks the kernel for its tick count. `dropped` counts reads and writes that a full map had no room for.
+    """
+
+    def __init__(
+        self,
+        reader: RecordReader,
+        ticks: Callable[[], int | None],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        boot_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+    ) -> None:
+        self._reader = reader
+        self._ticks = ticks
+        self._monotonic = monotonic
+        self._boot_ns = boot_ns
+        self.files: dict[str, HistPair] = {}
+        self._attempts: dict[str, HistPair] = {}
+        self._failures: dict[str, HistPair] = {}
+        self._since_ns = boot_ns()
+        self._reconciler = Reconciler(self._attempts, self._failures, begun_ns=self._since_ns)
+        self._lost: list[Counted] = []
+        self._dropped_before = 0
+        self._compared_ns = self._since_ns
+        self._next_compare = 0.0
+        self._next_empty = 0.0
+        self._unsure = False
+
+    def add(self, name: str, pair: HistPair, *, bulk: bool) -> None:
+        """Read a pair of histograms from now on: `syslog_enter` counts clears, `syslog_exit` what failed."""
+        call, _, phase = name.rpartition("_")
+        if bulk:
+            self.files[name] = pair
+        elif phase == "enter":
+            self._attempts[call] = pair
+            self._reader.note = self._reconciler.note
+        else:
+            self._failures[call] = pair
+
+    @property
+    def dropped(self) -> int:
+        return sum(pair.dropped for pair in self.files.values())
+
+    def drain(self) -> list[Access]:
+        """What was recorded; and what was not shows in `counted`, if records were lost or it is long ago."""
+        try:
+            compare = bool(self._attempts) and self._must_compare()
+            if compare:
+                self._ask()
+        except _UNREADABLE as exc:  # torn away, or damaged: its owner notices by `intact`
+            _log.debug("what the kernel counted can't be read: %s", exc)
+            compare = False
+        now_ns = self._boot_ns()
+        calls = self._reader.drain(bulk=True)
+        if compare:
+            self._compare(now_ns)
+        return calls
+
+    def _ask(self) -> None:
+        """Take over what was counted of clears, before the records are read."""
+        self._reconciler.ask()
+        if any(pair.is_filling() for pair in self._attempts.values()) and (ticks := self._ticks_now()) is not None:
+            self._reconciler.empty_resting(ticks)
+
+    def _compare(self, asked_ns: int) -> None:
+        """Find out what was counted until then and not recorded."""
+        if self._reader.complete_ns < asked_ns:  # what was counted by then may be recorded and not yet read
+            self._unsure = True
+            return
+        try:
+            lost = self._reconciler.settle()
+        except _UNREADABLE as exc:
+            _log.debug("what the kernel counted can't be read: %s", exc)
+            return
+        self._lost += [
+            Counted(one.tid, None, "syslog", "call", one.action, one.calls, 0, self._compared_ns, asked_ns)
+            for one in lost
+        ]
+        self._unsure = bool(lost)
+        self._compared_ns = asked_ns
+
+    def counted(self) -> list[Counted]:
+        """What was counted since the last time; less where it was torn away."""
+        found, self._lost = self._lost, []
+        try:
+            return found + self._counted()
+        except _UNREADABLE as exc:
+            _log.debug("what the kernel counted can't be read: %s", exc)
+            return found
+
+    def _counted(self) -> list[Counted]:
+        now_ns = self._boot_ns()
+        added = [(name, pair.read()) for name, pair in self.files.items()]
+        if any(pair.is_filling() for pair in self.files.values()) and (ticks := self._ticks_now()) is not None:
+            added += [(name, pair.empty_resting(ticks)) for name, pair in self.files.items() if pair.is_filling()]
+        since_ns, self._since_ns = self._since_ns, now_ns
+        return [
+            Counted(int(tid), comm, interface, operation, operation, calls, nbytes, since_ns, now_ns)
+            for interface, operation, one in ((*_FILES[name], one) for name, one in added)
+            for (tid, comm), (calls, nbytes) in one.items()
+        ]
+
+    def _ticks_now(self) -> int | None:
+        """The tick count, asked every now and then: a map may have to count for a while before it rests."""
+        now = self._monotonic()
+        if now < self._next_empty:
+            return None
+        self._next_empty = now + _EMPTY_SECONDS
+        return self._ticks()
+
+    def _must_compare(self) -> bool:
+        """Whether records may have been lost since the last time, or there is too much to remember."""
+        now = self._monotonic()
+        stormy = self._reader.drained >= _STORM_RECORDS
+        self._reader.drained = 0
+        if not (stormy or self._unsure or now >= self._next_compare):
+            return False
+        self._next_compare = now + _COMPARE_SECONDS
+        dropped = self._reader.dropped_urgent()
+        more, self._dropped_before = dropped != self._dropped_before, dropped
+        return more or self._unsure or self._reconciler.is_long()

@@ -1,0 +1,97 @@
+"""Two histograms of one event that count in turn: while one counts, the other rests and can be emptied.
+
+Which of them counts a call is a bit of the kernel's own tick count, as the call's record has it: each call is in one
+of them, whatever is read or emptied meanwhile. Clearing a single map, or exchanging two, would lose or double what is
+counted in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
+from kmsg_exporter.tracefs.hist import Hist, parse_hist, remove_triggers
+from kmsg_exporter.tracefs.instance import Instance
+
+TICKS: Final = "ticks=@jiffies:u32"
+"""The fetch argument that a pair's event needs."""
+TURN: Final = 8192
+"""How many ticks each of the two counts before it rests: 8 s where there are 1000 a second, 82 s where 100."""
+
+Key = tuple[bytes, ...]
+Sums = tuple[int, ...]
+
+
+class HistPair:
+    """The pair of triggers for one event of one instance. `dropped` counts calls that a full map had no room for."""
+
+    def __init__(self, instance: Instance, event: str, hist: Hist) -> None:
+        self._instance = instance
+        self._path = f"{instance.path}/events/{event}"
+        self._hists = tuple(
+            replace(hist, condition=f"{hist.condition} && {turn}")
+            for turn in (f"!(ticks & {TURN})", f"(ticks & {TURN})")
+        )
+        self._size = hist.size
+        self._read: dict[str, dict[Key, Sums]] = {str(one): {} for one in self._hists}
+        self._dropped = {str(one): 0 for one in self._hists}
+        self.dropped = 0
+
+    def attach(self) -> None:
+        """Begin to count, from nothing.
+
+        Raises FeatureUnavailable, TracefsRejected where the kernel can't, DecodeError where it shows it otherwise.
+        """
+        remove_triggers(self._instance.tracefs, self._path)
+        try:
+            for hist in self._hists:
+                self._instance.tracefs.write(f"{self._path}/trigger", f"{hist}\n")
+            shown = {one.trigger for one in parse_hist(self._instance.tracefs.read_bytes(f"{self._path}/hist"))}
+            if shown != set(map(str, self._hists)):
+                raise DecodeError(f"{self._path}/trigger shows {', '.join(shown)}")
+        except (DecodeError, FeatureUnavailable, TracefsRejected):
+            remove_triggers(self._instance.tracefs, self._path)
+            raise
+
+    def attached(self) -> bool:
+        """Whether both triggers are there."""
+        try:
+            there = self._instance.tracefs.read(f"{self._path}/trigger")
+        except FeatureUnavailable:
+            return False
+        return all(f"{hist} [active]" in there for hist in self._hists)
+
+    def read(self) -> dict[Key, Sums]:
+        """What was counted since the last time. Raises DecodeError, FeatureUnavailable."""
+        added: dict[Key, Sums] = {}
+        for one in parse_hist(self._instance.tracefs.read_bytes(f"{self._path}/hist")):
+            before = self._read.get(one.trigger)
+            if before is None:
+                continue
+            for key, sums in one.entries.items():
+                known = before.get(key)
+                more = sums if known is None else tuple(new - old for new, old in zip(sums, known, strict=True))
+                if any(more):
+                    so_far = added.get(key)
+                    added[key] = more if so_far is None else tuple(map(sum, zip(so_far, more, strict=True)))
+            self._read[one.trigger] = one.entries
+            self.dropped += one.dropped - self._dropped[one.trigger]
+            self._dropped[one.trigger] = one.dropped
+        return added
+
+    def is_filling(self) -> bool:
+        """Whether a map was more than half full when it was read."""
+        return any(len(known) * 2 > self._size for known in self._read.values())
+
+    def empty_resting(self, ticks: int) -> dict[Key, Sums]:
+        """Empty the map that rests, if the tick count says that it will for half a turn yet. What `read` would tell."""
+        if ticks % TURN > TURN // 2:
+            return {}
+        added = self.read()
+        resting = str(self._hists[0] if ticks & TURN else self._hists[1])
+        if self._read[resting]:
+            clear = (self._hists[0] if ticks & TURN else self._hists[1]).clear
+            self._instance.tracefs.write(f"{self._path}/trigger", f"{clear}\n")
+            self._read[resting], self._dropped[resting] = {}, 0
+        return added

@@ -1,0 +1,6 @@
+/* Lives and ends. */
+
+int main(void)
+{
+	return 0;
+}

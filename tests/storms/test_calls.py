@@ -1,0 +1,66 @@
+"""Calls at full speed: totals are exact, and the agent stays small."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from figures import Figures
+from load import MIB, Used, used
+from scraper import Scraper, scraped
+from support import eventually, running
+
+SECONDS = 10
+READS_PER_SECOND = 100_000
+LOST = "kmsg_exporter_trace_lost_events_total"
+
+
+def test_a_clear_loop_at_full_speed_is_counted_to_the_last(
+    tmp_path: Path, backend: str, programs: Path, figures: Figures
+) -> None:
+    with running(tmp_path, backend) as agent, scraped(agent.port) as scrapers:
+        before = used(agent.pid)
+        calls = int(run(programs / "clears", SECONDS))
+        after = used(agent.pid)
+        eventually(lambda: agent.count("kmsg_clears_total") + agent.count(LOST) >= calls)
+        clears, lost = agent.count("kmsg_clears_total", comm="clears", exe=str(programs / "clears")), agent.count(LOST)
+        assert clears <= calls <= clears + lost
+        what = f"clear loop, {calls // SECONDS:,} a second"
+        figures.add(f"{what}: counted, lost records", f"{clears:.0f} of {calls}, {lost:.0f}")
+        report(figures, what, before, after, scrapers, share=0.25)
+
+
+@pytest.mark.backends("kprobe")
+def test_a_read_storm_is_counted_to_the_last(tmp_path: Path, backend: str, programs: Path, figures: Figures) -> None:
+    with running(tmp_path, backend) as agent, scraped(agent.port) as scrapers:
+        rested = used(agent.pid)
+        time.sleep(SECONDS)
+        before = used(agent.pid)
+        calls, nbytes = map(int, run(programs / "reads", SECONDS, READS_PER_SECOND).split())
+        after = used(agent.pid)
+        labels = {"comm": "reads", "exe": str(programs / "reads"), "interface": "dev_kmsg"}
+        eventually(lambda: agent.count("kmsg_reads_total", **labels) + agent.count(LOST) >= calls)
+        assert agent.count("kmsg_reads_total", **labels) <= calls
+        assert agent.count("kmsg_read_bytes_total", **labels) <= nbytes
+        what = f"read storm, {calls // SECONDS:,} a second"
+        figures.add(
+            f"{what}: counted, lost records",
+            f"{agent.count('kmsg_reads_total', **labels):.0f} of {calls}, {agent.count(LOST):.0f}",
+        )
+        report(figures, what, before, after, scrapers, share=before.share(rested) + 0.002)
+
+
+def run(program: Path, *arguments: float) -> str:
+    return subprocess.run([program, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+
+
+def report(
+    figures: Figures, what: str, before: Used, after: Used, scrapers: tuple[Scraper, ...], *, share: float
+) -> None:
+    figures.add(f"{what}: CPU", f"{after.share(before):.1%} of a core", f"at most {share:.1%}")
+    figures.add(f"{what}: memory", f"{(after.peak_bytes - before.rss_bytes) / MIB:+.1f} MiB", "+0")
+    figures.add(
+        f"{what}: slowest /metrics", f"{max(one.slowest_seconds for one in scrapers) * 1000:.0f} ms", "at most 100 ms"
+    )

@@ -1,0 +1,176 @@
+"""Reads that the kernel counts, and clears whose records were lost: all are told, each once, under who made them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from attaching import Attach
+from fake_tracefs import FakeTracefs
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kmsg_exporter.probes import inkernel
+from kmsg_exporter.probes.backend import Backend
+from kmsg_exporter.tracefs.hist_pair import TURN
+
+URGENT = "kmsg_exporter"
+
+
+@pytest.fixture(autouse=True)
+def every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare at every drain, not every few seconds."""
+    monkeypatch.setattr(inkernel, "_COMPARE_SECONDS", 0.0)
+    monkeypatch.setattr(inkernel, "_EMPTY_SECONDS", 0.0)
+
+
+def clears(backend: Backend) -> Counter[tuple[int | None, str]]:
+    """How often each thread cleared, by records and by what was counted beside them."""
+    found: Counter[tuple[int | None, str]] = Counter()
+    for call in backend.drain(bulk=True):
+        if call.action in ("clear", "read_clear") and call.result is not None and call.result >= 0:
+            found[call.tid, call.action] += 1
+    for one in backend.counted():
+        found[one.tid, one.action] += one.calls
+    return found
+
+
+def lose_records(fake: FakeTracefs, count: int) -> None:
+    """Throw away all that was recorded, as a buffer that is full does."""
+    array = fake.instance(URGENT)
+    for buffer in array.buffers:
+        buffer.take()
+    fake.lose(URGENT, dropped=count)
+
+
+def test_reads_and_writes_are_counted_with_their_bytes(fake: FakeTracefs, attach: Attach) -> None:
+    backend = attach(fake).backend
+    fake.call("devkmsg_read", tid=9, comm=b"cat", ret=80)
+    fake.call("devkmsg_read", tid=9, comm=b"cat", ret=20)
+    fake.call("devkmsg_read", tid=9, comm=b"cat", ret=-11)
+    fake.call("kmsg_read", tid=10, comm=b"rsyslogd", ret=7)
+    fake.call("devkmsg_write", tid=11, comm=b"systemd", ret=12)
+    assert [call.operation for call in backend.drain(bulk=True)] == []
+    told = backend.counted()
+    assert [(one.tid, one.comm, one.interface, one.operation, one.action, one.calls, one.nbytes) for one in told] == [
+        (9, b"cat", "dev_kmsg", "read", "read", 2, 100),
+        (11, b"systemd", "dev_kmsg", "write", "write", 1, 12),
+        (10, b"rsyslogd", "proc_kmsg", "read", "read", 1, 7),
+    ]
+    assert all(one.since_ns <= one.until_ns for one in told)
+    assert backend.counted() == []
+
+
+def test_own_reads_are_not_counted(fake: FakeTracefs, attach: Attach, own_tid: int) -> None:
+    backend = attach(fake).backend
+    fake.call("devkmsg_read", tid=own_tid, comm=b"kmsg-exporter", ret=80)
+    assert backend.counted() == []
+
+
+def test_reads_wake_nobody_and_are_no_records(fake: FakeTracefs, attach: Attach) -> None:
+    backend = attach(fake).backend
+    for _ in range(100):
+        fake.call("devkmsg_read", tid=9, comm=b"cat", ret=80)
+    assert list(fake.instance("kmsg_exporter_bulk").buffers[0].take()) == []
+    [one] = backend.counted()
+    assert one.calls == 100
+
+
+def test_map_that_fills_is_emptied_while_the_other_counts(fake: FakeTracefs, attach: Attach) -> None:
+    backend = attach(fake).backend
+    told = 0
+    for turn in range(6):
+        fake.ticks = turn * TURN + 100
+        for tid in range(700):  # a map has room for 1024
+            fake.call("devkmsg_read", tid=1000 * turn + tid + 1, comm=b"cat", ret=1)
+        told += sum(one.calls for one in backend.counted())
+    assert told == 6 * 700
+    assert backend.lost_events() == 0
+
+
+def test_clear_without_a_record_is_counted_under_its_thread(fake: FakeTracefs, attach: Attach) -> None:
+    backend = attach(fake).backend
+    fake.syslog(5, tid=7, comm=b"dmesg")
+    assert clears(backend) == {(7, "clear"): 1}
+    fake.syslog(5, tid=7, comm=b"dmesg")
+    fake.syslog(5, tid=8, comm=b"other")
+    fake.syslog(4, tid=8, comm=b"other", length=4096, ret=10)
+    lose_records(fake, 6)
+    assert clears(backend) + clears(backend) == {(7, "clear"): 1, (8, "clear"): 1, (8, "read_clear"): 1}
+    assert backend.lost_events() == 6
+
+
+def test_clear_by_the_32_bit_abi_is_not_lost_either(fake: FakeTracefs, attach: Attach) -> None:
+    backend = attach(fake).backend
+    fake.syslog(5, tid=7, comm=b"dmesg", compat=True)
+    lose_records(fake, 2)
+    assert clears(backend) == {(7, "clear"): 1}
+
+
+def test_what_was_refused_unseen_is_no_clear(fake: FakeTracefs, attach: Attach) -> None:
+    backend = attach(fake).backend
+    fake.syslog(5, tid=7, comm=b"nobody", ret=-1)
+    fake.syslog(4, tid=8, comm=b"empty", length=0)
+    lose_records(fake, 4)
+    assert clears(backend) + clears(backend) == {}
+
+
+def test_more_threads_than_a_map_holds_are_one_sum(fake: FakeTracefs, attach: Attach) -> None:
+    backend = attach(fake).backend
+    for tid in range(1, 1001):  # a map has room for 512
+        fake.syslog(5, tid=tid, comm=b"dmesg")
+    lose_records(fake, 2000)
+    told = clears(backend) + clears(backend)
+    assert told.total() == 1000
+    assert told[None, "unknown"] == 488
+
+
+def test_records_of_an_earlier_life_hide_no_loss(fake: FakeTracefs, attach: Attach) -> None:
+    attach(fake).close(keep=True)
+    fake.syslog(5, tid=7, comm=b"dmesg")
+    backend = attach(fake).backend
+    assert clears(backend) == {(7, "clear"): 1}
+    fake.syslog(5, tid=7, comm=b"dmesg")
+    lose_records(fake, 2)
+    assert clears(backend) == {(7, "clear"): 1}
+
+
+DEEDS = st.lists(
+    st.one_of(
+        st.tuples(st.just("clear"), st.integers(1, 4)),
+        st.tuples(st.just("denied"), st.integers(5, 6)),
+        st.tuples(st.sampled_from(["lose", "drain"]), st.just(0)),
+        st.tuples(st.just("ticks"), st.integers(1, TURN)),
+    ),
+    max_size=40,
+)
+
+
+@given(deeds=DEEDS)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_lost_the_sum_by_thread_is_exact(attach: Attach, deeds: list[tuple[str, int]]) -> None:
+    fake = FakeTracefs()
+    backend = attach(fake).backend
+    made: Counter[tuple[int | None, str]] = Counter()
+    told: Counter[tuple[int | None, str]] = Counter()
+    waiting = 0
+    for what, value in [*deeds, ("lose", 0), ("drain", 0), ("drain", 0)]:
+        if what == "clear":
+            fake.syslog(5, tid=value, comm=b"c")
+            made[value, "clear"] += 1
+            waiting += 2
+        elif what == "denied":
+            fake.syslog(5, tid=value, comm=b"c", ret=-1)
+            waiting += 2
+        elif what == "lose":
+            if waiting:
+                lose_records(fake, waiting)
+            waiting = 0
+        elif what == "ticks":
+            fake.ticks += value
+        else:
+            told += clears(backend)
+            waiting = 0
+            assert all(told[key] <= made[key] for key in told)
+    assert told == made
+    fake.close()

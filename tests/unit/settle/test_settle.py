@@ -1,0 +1,61 @@
+"""Which of several clears emptied the log: also of those that an earlier life left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from kmsg_exporter.model import Access, RingState
+from kmsg_exporter.ring.look import Look
+from kmsg_exporter.settle import Settler
+
+STARTED = 1000
+
+
+def clear(time_ns: int) -> Access:
+    return Access(time_ns, 42, b"dmesg", "syslog", "call", "clear", 0)
+
+
+def emptied(calls: Sequence[int], prints: Sequence[int], *, hid: int | None) -> list[int]:
+    """The times of those clears that are told to have hidden something, in an agent's first round."""
+    look = (
+        Look(RingState(empty=True), jumped=True) if hid is None else Look(RingState(empty=True), True, 100, 100 + hid)
+    )
+    settlement = Settler(started_ns=STARTED).settle(
+        [clear(when) for when in calls],
+        look if hid != 0 else Look(RingState(empty=True), jumped=False),
+        printed=lambda after, until: sum(after < when <= until for when in prints),
+        clear_pending=False,
+    )
+    return [call.time_ns for call in settlement.emptied]
+
+
+@pytest.mark.parametrize(
+    ("prints", "hid", "expected"),
+    [
+        ([5, 15, 25], 3, [10, 20, 30]),
+        ([15, 25], 2, [20, 30]),
+        ([5, 15], 2, [10, 20]),
+        ([5, 6, 7], 3, [10]),
+        ([], 0, []),
+        ([], 7, [10]),  # printed records are not recorded here
+    ],
+)
+def test_clears_of_an_earlier_life_hid_what_was_printed_before_each(
+    prints: list[int], hid: int, expected: list[int]
+) -> None:
+    assert emptied([10, 20, 30], prints, hid=hid) == expected
+
+
+def test_records_that_an_even_earlier_clear_hid_are_not_hidden_again() -> None:
+    assert emptied([10, 20], [1, 2, 3, 15], hid=1) == [20]
+
+
+def test_without_numbers_a_jump_is_put_down_to_the_clears_that_something_was_printed_before() -> None:
+    assert emptied([10, 20], [5, 15], hid=None) == [20]
+    assert emptied([10, 20], [], hid=None) == [10]
+
+
+def test_clears_of_this_life_hid_what_was_printed_since_it_began() -> None:
+    assert emptied([1010, 1020, 1030], [1005, 1025], hid=2) == [1010, 1030]
