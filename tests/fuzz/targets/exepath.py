@@ -12,11 +12,10 @@ from kmsg_exporter.process.exepath import as_exe, resolve
 
 _PATHS = ("bin", "usr", "usr/bin", "usr/bin/sh", "usr/bin/dmesg", "a", "a/b", "opt/x.sh", "tmp/l", "l", "b", "c")
 _MAX_CALLS = 40 * 4096
-_LATER = 1 << 60  # the files are from the epoch
 
 
 def one(data: bytes) -> None:
-    moments, filename, *entries = [*frames.split(data), b"", b""]
+    moments, filename, later, *entries = [*frames.split(data), b"", b"", b""]
     contents, links = {}, {}
     for entry in entries:
         if entry:
@@ -28,21 +27,22 @@ def one(data: bytes) -> None:
     lasts = moments[0] if moments[:1] else _MAX_CALLS
     files = VanishingFiles(contents, links, {}, lasts=lasts, gone_with=len(moments), most=1 << 20)
     given = filename.replace(b"\0", b"").decode("utf-8", "replace")
+    unix_ns = 0 if later else 1 << 62  # before or after all that is there was made
     with files:
-        exe, derived = as_exe(given, root=PROC, unix_ns=_LATER)
+        exe, derived = as_exe(given, root=PROC, unix_ns=unix_ns)
         assert exe.encode().decode() == exe
         assert derived or exe == given
-        real = resolve(given, root=PROC, unix_ns=_LATER)
+        real = resolve(given, root=PROC, unix_ns=unix_ns)
         assert real is None or real == posixpath.normpath(real)
 
 
 TARGET = Target(
     one,
     seeds=(
-        frames.join((b"", b"/usr/bin/dmesg", b"\x84ELF")),
-        frames.join((b"", b"/opt/x.sh", b"\x87#!/bin/sh -e\n", b"\x00/usr/bin", b"\x8fELF", b"\x03dash")),
-        frames.join((b"", b"/l/../l/./b", b"\x09../l", b"\x0a/l//a/b")),
-        frames.join((b"\x02", b"/tmp/l", b"\x08l", b"\x88#!tmp/l")),
+        frames.join((b"", b"/usr/bin/dmesg", b"", b"\x84ELF")),
+        frames.join((b"", b"x.sh", b"opt", b"\x87#!/bin/sh -e\n", b"\x00/usr/bin", b"\x8fELF", b"\x03dash")),
+        frames.join((b"", b"/l/../l/./b", b"", b"\x09../l", b"\x0a/l//a/b")),
+        frames.join((b"\x02", b"/tmp/l", b"", b"\x08l", b"\x88#!tmp/l")),
     ),
     words=(b"#!", b"/", b"..", b"./", *(path.encode() for path in _PATHS)),
     mutate=frames.mutator(frames.changed),
