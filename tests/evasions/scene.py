@@ -22,7 +22,7 @@ LAUNCHER = "launcher"
 class Done:
     """One way that was gone: what it got, who it was by the kernel's own word to it, and the event that followed.
 
-    `overwritten` is how many records had been overwritten before.
+    `overwritten` is how many records had been overwritten before one that writes.
     """
 
     way: Way
@@ -74,11 +74,12 @@ class Scene:
 
     def play(self, way: Way, agent: Agent) -> Done:
         """One way, from its beginning to what the agent tells of it."""
-        known, overwritten = len(agent.events()), agent.count("kmsg_overwritten_records_total")
+        known, overwritten = len(agent.events()), 0.0
         for number in range(way.padding):
             printk(f"{way.key} {number} {'x' * 80}")
         with ExitStack() as stack:
             if way.kind == "write":
+                overwritten = agent.count("kmsg_overwritten_records_total")
                 stack.enter_context(unlimited())
             with ExitStack() if way.watched else stopped(agent):
                 if not way.early:
