@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Final
 
+from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
 from kmsg_exporter.model import Access, Counted, Interface, Operation
 from kmsg_exporter.probes.backend import RecordReader
 from kmsg_exporter.probes.lost import Reconciler
 from kmsg_exporter.tracefs.hist_pair import HistPair
 
+_log = logging.getLogger(__name__)
+
+_UNREADABLE = (DecodeError, FeatureUnavailable, TracefsRejected)
 _COMPARE_SECONDS: Final = 5.0
 _EMPTY_SECONDS: Final = 2.0
 _STORM_RECORDS: Final = 256
@@ -69,40 +74,62 @@ class InKernel:
 
     def drain(self) -> list[Access]:
         """What was recorded; and what was not shows in `counted`, if records were lost or it is long ago."""
-        if not self._attempts or not self._must_compare():
-            return self._reader.drain(bulk=True)
+        try:
+            compare = bool(self._attempts) and self._must_compare()
+            if compare:
+                self._ask()
+        except _UNREADABLE as exc:  # torn away, or damaged: its owner notices by `intact`
+            _log.debug("what the kernel counted can't be read: %s", exc)
+            compare = False
+        now_ns = self._boot_ns()
+        calls = self._reader.drain(bulk=True)
+        if compare:
+            self._compare(now_ns)
+        return calls
+
+    def _ask(self) -> None:
+        """Take over what was counted of clears, before the records are read."""
         self._reconciler.ask()
         if any(pair.is_filling() for pair in self._attempts.values()) and (ticks := self._ticks_now()) is not None:
             self._reconciler.empty_resting(ticks)
-        now_ns = self._boot_ns()
-        calls = self._reader.drain(bulk=True)
-        if self._reader.complete_ns < now_ns:  # what was counted by then may be recorded and not yet read
+
+    def _compare(self, asked_ns: int) -> None:
+        """Find out what was counted until then and not recorded."""
+        if self._reader.complete_ns < asked_ns:  # what was counted by then may be recorded and not yet read
             self._unsure = True
-            return calls
-        lost = self._reconciler.settle()
+            return
+        try:
+            lost = self._reconciler.settle()
+        except _UNREADABLE as exc:
+            _log.debug("what the kernel counted can't be read: %s", exc)
+            return
         self._lost += [
-            Counted(one.tid, None, "syslog", "call", one.action, one.calls, 0, self._compared_ns, now_ns)
+            Counted(one.tid, None, "syslog", "call", one.action, one.calls, 0, self._compared_ns, asked_ns)
             for one in lost
         ]
         self._unsure = bool(lost)
-        self._compared_ns = now_ns
-        return calls
+        self._compared_ns = asked_ns
 
     def counted(self) -> list[Counted]:
-        """What was counted since the last time. Raises DecodeError, FeatureUnavailable."""
-        now_ns = self._boot_ns()
+        """What was counted since the last time; less where it was torn away."""
         found, self._lost = self._lost, []
+        try:
+            return found + self._counted()
+        except _UNREADABLE as exc:
+            _log.debug("what the kernel counted can't be read: %s", exc)
+            return found
+
+    def _counted(self) -> list[Counted]:
+        now_ns = self._boot_ns()
         added = [(name, pair.read()) for name, pair in self.files.items()]
         if any(pair.is_filling() for pair in self.files.values()) and (ticks := self._ticks_now()) is not None:
             added += [(name, pair.empty_resting(ticks)) for name, pair in self.files.items() if pair.is_filling()]
-        for name, one in added:
-            interface, operation = _FILES[name]
-            found += [
-                Counted(int(tid), comm, interface, operation, operation, calls, nbytes, self._since_ns, now_ns)
-                for (tid, comm), (calls, nbytes) in one.items()
-            ]
-        self._since_ns = now_ns
-        return found
+        since_ns, self._since_ns = self._since_ns, now_ns
+        return [
+            Counted(int(tid), comm, interface, operation, operation, calls, nbytes, since_ns, now_ns)
+            for interface, operation, one in ((*_FILES[name], one) for name, one in added)
+            for (tid, comm), (calls, nbytes) in one.items()
+        ]
 
     def _ticks_now(self) -> int | None:
         """The tick count, asked every now and then: a map may have to count for a while before it rests."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from kmsg_exporter.errors import FeatureUnavailable, TracefsRejected
+from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
 from kmsg_exporter.model import Access, Counted, Interface, Operation, ProbeState
 from kmsg_exporter.probes import decoders
 from kmsg_exporter.probes.backend import GROUP, RecordReader
@@ -278,7 +278,7 @@ class KprobeBackend:
         )
         try:
             pair.attach()
-        except (FeatureUnavailable, TracefsRejected) as exc:
+        except (DecodeError, FeatureUnavailable, TracefsRejected) as exc:
             self._failed[f"{traced.name} (counted in the kernel)"] = str(exc)
             return False
         self._inkernel.add(traced.name, pair, bulk=traced.bulk)
@@ -290,12 +290,16 @@ class KprobeBackend:
         left = dynevent.defined(self._tracefs, GROUP)
         if (found := offset_in(left.get(f"{_PREFIX}devkmsg_open", ""))) is not None:
             return found, bool(more) and any(TICKS in definition for definition in left.values())
-        return f_flags_offset(
-            self._bulk, more, group=GROUP, register=self._second_argument(), own_tid=self._own_tid, dev=self._dev
-        )
+        with suppress(DecodeError):
+            return f_flags_offset(
+                self._bulk, more, group=GROUP, register=self._second_argument(), own_tid=self._own_tid, dev=self._dev
+            )
+        return None, False
 
     def _ticks(self) -> int | None:
-        return read_ticks(self._bulk, group=GROUP, own_tid=self._own_tid, dev=self._dev)
+        with suppress(DecodeError):
+            return read_ticks(self._bulk, group=GROUP, own_tid=self._own_tid, dev=self._dev)
+        return None
 
     def _second_argument(self) -> str:
         return _SECOND_ARGUMENT.get(self._machine, "$arg2")

@@ -80,7 +80,8 @@ def parse_fields(text: str) -> dict[str, Field]:
             kind = "bytes"
         # a dynamic array is declared as "__data_loc char[] name", any other as "char name[16]"
         name = array["name"] if array is not None else decl.rpartition(" ")[2].lstrip("*")
-        fields[name] = Field(name, int(match["offset"]), int(match["size"]), match["signed"] == "1", kind)
+        if name:
+            fields[name] = Field(name, int(match["offset"]), int(match["size"]), match["signed"] == "1", kind)
     return fields
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import add
 
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable
 from kmsg_exporter.tracefs.files import Tracefs
@@ -54,7 +55,7 @@ class HistMap:
 def parse_hist(raw: bytes) -> tuple[HistMap, ...]:
     """The maps in an event's `hist` file, one for each trigger. Raises DecodeError.
 
-    Text is padded with spaces, so those at its end are gone.
+    Text is padded with spaces, so those around it are gone: names that differ in them alone are counted as one.
     """
     maps = []
     at = 0
@@ -65,11 +66,13 @@ def parse_hist(raw: bytes) -> tuple[HistMap, ...]:
             raise DecodeError(f"not a histogram: {raw[at : at + 60]!r}")
         entry = _entry(info[1].split(b","), info[2].split(b","))
         at = head.end()
-        entries = {}
+        entries: dict[tuple[bytes, ...], tuple[int, ...]] = {}
         while found := entry.match(raw, at):
             groups = found.groups()
             keys = len(groups) - info[2].count(b",") - 1
-            entries[tuple(key.strip(b" ") for key in groups[:keys])] = tuple(int(one) for one in groups[keys:])
+            key = tuple(one.strip(b" ") for one in groups[:keys])
+            sums = tuple(map(int, groups[keys:]))
+            entries[key] = tuple(map(add, entries[key], sums)) if key in entries else sums
             at = found.end()
         totals = _TOTALS.match(raw, at)
         if totals is None:
@@ -81,7 +84,7 @@ def parse_hist(raw: bytes) -> tuple[HistMap, ...]:
 
 def _entry(keys: list[bytes], vals: list[bytes]) -> re.Pattern[bytes]:
     """One line of a map. A comm of 15 bytes can hold a newline, but no end of such a line."""
-    shown = b", ".join(re.escape(key) + rb": (.{0,64}?)" for key in keys)
+    shown = b", ".join(re.escape(key) + (rb": (.{0,64}?)" if key == b"comm" else rb": +(\d{1,20})") for key in keys)
     sums = rb"  ".join(re.escape(val) + rb": +(\d{1,20})" for val in vals)
     return re.compile(rb"\{ " + shown + rb" \} " + sums + rb"\n", re.DOTALL)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from kmsg_exporter.errors import FeatureUnavailable, TracefsRejected
+from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
 from kmsg_exporter.tracefs.hist import Hist, parse_hist, remove_triggers
 from kmsg_exporter.tracefs.instance import Instance
 
@@ -39,12 +39,18 @@ class HistPair:
         self.dropped = 0
 
     def attach(self) -> None:
-        """Begin to count, from nothing. Raises FeatureUnavailable, TracefsRejected where the kernel can't."""
+        """Begin to count, from nothing.
+
+        Raises FeatureUnavailable, TracefsRejected where the kernel can't, DecodeError where it shows it otherwise.
+        """
         remove_triggers(self._instance.tracefs, self._path)
         try:
             for hist in self._hists:
                 self._instance.tracefs.write(f"{self._path}/trigger", f"{hist}\n")
-        except (FeatureUnavailable, TracefsRejected):
+            shown = {one.trigger for one in parse_hist(self._instance.tracefs.read_bytes(f"{self._path}/hist"))}
+            if shown != set(map(str, self._hists)):
+                raise DecodeError(f"{self._path}/trigger shows {', '.join(shown)}")
+        except (DecodeError, FeatureUnavailable, TracefsRejected):
             remove_triggers(self._instance.tracefs, self._path)
             raise
 

@@ -20,18 +20,16 @@ debs=$(apt apt-get -qq --yes --print-uris -o Dir::Cache::archives="$work/none" i
 apt apt-get -qq --yes --download-only install $packages > /dev/null
 for deb in $debs; do
   dpkg-deb --fsys-tarfile "$home/apt/$suite-$arch/cache/archives/$deb" |
-    tar -x -C "$work/root" --wildcards --ignore-failed-read './lib*' './usr/lib/x86_64-linux-gnu/*.so*' './usr/bin/bpftrace' \
-      './sbin/audit*' 2>/dev/null || true # a package may have none of these
+    tar -x -C "$work/root" --exclude='./usr/share' --exclude='./var'
 done
-loader=$work/root/lib64/ld-linux-x86-64.so.2
-[ -e "$loader" ] || loader=$work/root/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+loader=$work/root/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
 paths=$work/root/lib/x86_64-linux-gnu:$work/root/usr/lib/x86_64-linux-gnu
 for program in $programs; do
   cp "$work/root/$program" "$work/peers/bin/"
   "$loader" --library-path "$paths" --list "$work/root/$program" | sed -n 's/.* => \(\/.*\) (.*/\1/p' |
     xargs -I{} cp -Lu {} "$work/peers/lib/"
 done
-mv "$work/peers/lib/ld-linux-x86-64.so.2" "$work/peers/lib/ld.so" 2>/dev/null || cp -L "$loader" "$work/peers/lib/ld.so"
+cp -L "$loader" "$work/peers/lib/ld.so"
 echo "$stamp" > "$work/peers/stamp"
 rm -rf "$home/peers"
 mv "$work/peers" "$home/peers"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 _NEWNS, _NEWPID, _NEWUSER = 0x20000, 0x20000000, 0x10000000
+INSIDE = "in namespaces"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -56,12 +57,13 @@ def _passed() -> None:
 
 def _in_namespaces() -> None:
     """With pids and mounts, and so a /proc, of its own."""
-    assert _libc.unshare(_NEWNS | _NEWPID) == 0
+    assert _libc.unshare(_NEWPID) == 0
     if os.fork() == 0:
+        assert _libc.unshare(_NEWNS) == 0
         assert _libc.mount(b"none", b"/", None, 0x4000 | 0x40000, None) == 0  # MS_REC | MS_PRIVATE
         assert _libc.mount(b"proc", b"/proc", b"proc", 0, None) == 0
         _opened("/proc/kmsg")
-        _ready("in namespaces")
+        _ready(INSIDE)
 
 
 def _in_user_namespace() -> None:

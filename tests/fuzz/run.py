@@ -29,7 +29,7 @@ class Outcome:
 
 
 def main() -> int:
-    """0 when nothing was found, 1 when something was: what to do about it is printed."""
+    """0 when nothing was found, 1 when something was: it is shown, and the input is left in `findings`."""
     options = _options()
     options.findings.mkdir(exist_ok=True)
     names = options.target or sorted(path.stem for path in (_HERE / "targets").glob("[a-z]*.py"))
@@ -61,12 +61,13 @@ def _fuzz(name: str, options: argparse.Namespace) -> Outcome:
         code, log = _child(name, Path(folder), options.seconds, *limits, *corpus)
         if code == 0 and options.keep:
             _keep(name, found)
+        executions = _number(r"number_of_executed_units: +(\d+)", log)
         return Outcome(
             name,
-            _number(r"number_of_executed_units: +(\d+)", log),
+            executions,
             _number(r".* cov: (\d+)", log),
             _number(r"peak_rss_mb: +(\d+)", log),
-            "" if code == 0 else f"{_told(log)}\n{name} ended with {code}\n",
+            "" if code == 0 and executions else f"{_told(log)}\n{name} ended with {code}\n",
         )
 
 

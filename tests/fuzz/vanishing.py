@@ -134,7 +134,7 @@ class VanishingFiles:
 
 
 def _status(kind: int, device: int) -> Any:
-    return os.stat_result((kind | 0o600, 7, 1, 1, 0, 0, 0, 0, 0, 0), {"st_rdev": device})
+    return os.stat_result((kind | 0o600, 7, 1, 1, 0, 0, 0, 0, 0, 0), {"st_rdev": device, "st_ctime_ns": 0})
 
 
 PROC = Path(ROOT)

@@ -41,7 +41,7 @@ admin_space_left_action = SUSPEND
 disk_full_action = SUSPEND
 disk_error_action = SUSPEND
 """
-_READY_SECONDS = 20.0
+_READY_SECONDS = 60.0
 
 
 class Auditd(Child):

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_STOP_SECONDS = 5.0
+_STOP_SECONDS = 60.0  # what a storm has left behind is worked off first
 _PROC = Path("/proc")
 
 
@@ -51,6 +51,10 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+            self.clean_up()
+
+    def clean_up(self) -> None:
+        """Remove what it can't remove itself: it was killed."""
 
     @property
     def log(self) -> str:

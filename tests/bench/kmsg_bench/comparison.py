@@ -93,7 +93,7 @@ def compare(
             names.append(tracers.AUDIT)
         loads[kind] = {name: load.measure(kind, name, site, programs, load_seconds) for name in names}
         if loads[kind][lineup.ours].cpu_seconds > loads[kind][lineup.loaded_peer].cpu_seconds:
-            profiles[kind] = load.profile(kind, lineup.ours, site, programs, load_seconds)
+            profiles[kind] = load.profile(kind, lineup.ours, site, programs, load_seconds / 2)
     return Comparison(platform.release(), costs, rungs, loads, profiles)
 
 

@@ -15,7 +15,7 @@ from kmsg_bench.programs import CALLS, LOAD
 _CHECKOUT: Final = Path(__file__).parents[3]
 _INSIDE: Final = Path("/opt/kmsg-exporter")
 _BENCH: Final = _INSIDE / "tests" / "bench"
-_TIMEOUT_SECONDS = 400.0
+_TIMEOUT_SECONDS = 900.0
 _PEERS: Final = Path("/opt/peers")
 _PROGRAMS: Final = Path("/opt/programs")
 _FIGURES: Final = Path("/out/figures.json")

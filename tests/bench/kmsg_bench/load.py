@@ -69,7 +69,7 @@ def profile(kind: str, name: str, site: Site, programs: Path, seconds: float) ->
         raise BenchError("a load is put on a tracer")
     with running:
         _put(kind, running, programs, seconds)
-    return summary(stats)
+    return summary(stats) if stats.exists() else "it did not come to its end and was killed"
 
 
 def _put(kind: str, running: Tracer, programs: Path, seconds: float) -> tuple[int, float]:

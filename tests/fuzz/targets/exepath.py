@@ -15,7 +15,7 @@ _MAX_CALLS = 40 * 4096
 
 
 def one(data: bytes) -> None:
-    moments, filename, directory, *entries = [*frames.split(data), b"", b"", b""]
+    moments, filename, later, *entries = [*frames.split(data), b"", b"", b""]
     contents, links = {}, {}
     for entry in entries:
         if entry:
@@ -27,12 +27,12 @@ def one(data: bytes) -> None:
     lasts = moments[0] if moments[:1] else _MAX_CALLS
     files = VanishingFiles(contents, links, {}, lasts=lasts, gone_with=len(moments), most=1 << 20)
     given = filename.replace(b"\0", b"").decode("utf-8", "replace")
-    inside = None if not directory else "/" + directory.replace(b"\0", b"").decode("utf-8", "replace")
+    unix_ns = 0 if later else 1 << 62  # before or after all that is there was made
     with files:
-        exe, derived = as_exe(given, root=PROC, working_directory=inside)
+        exe, derived = as_exe(given, root=PROC, unix_ns=unix_ns)
         assert exe.encode().decode() == exe
         assert derived or exe == given
-        real = resolve(given, root=PROC)
+        real = resolve(given, root=PROC, unix_ns=unix_ns)
         assert real is None or real == posixpath.normpath(real)
 
 

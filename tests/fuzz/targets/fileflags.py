@@ -46,7 +46,7 @@ def one(data: bytes) -> None:
     instance = _Calibrating(text)
     instance.given = [(0, piece[1:]) for piece in given]
     with suppress(DecodeError):
-        offset = f_flags_offset(instance, group="g", register="%si", own_tid=1, dev=Path("/dev"))
+        offset, _ = f_flags_offset(instance, (), group="g", register="%si", own_tid=1, dev=Path("/dev"))
         assert offset is None or (offset % 4 == 0 and 0 <= offset < 256)
 
 

@@ -178,6 +178,11 @@ def test_pointer_is_named_without_its_star() -> None:
     assert "buf" in parse_fields("\tfield:char *buf;\toffset:24;\tsize:8;\tsigned:0;\n")
 
 
+@pytest.mark.parametrize("declared", [" ", "char *"])
+def test_field_without_a_name_is_none(declared: str) -> None:
+    assert parse_fields(f"\tfield:{declared};\toffset:24;\tsize:8;\tsigned:0;\n") == {}
+
+
 def test_unknown_field_is_a_decode_error() -> None:
     with pytest.raises(DecodeError, match="event sched_process_exec has no field comm"):
         of("sched/sched_process_exec")["comm"]

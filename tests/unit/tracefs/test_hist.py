@@ -65,7 +65,14 @@ def test_event_without_a_trigger_has_no_map() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"x", SHOWN[:-30], SHOWN.replace(b"hitcount:          1", b"hitcount: -1"), b"# event histogram\n"]
+    "raw",
+    [
+        b"x",
+        SHOWN[:-30],
+        SHOWN.replace(b"hitcount:          1", b"hitcount: -1"),
+        SHOWN.replace(b"118", b" -7"),
+        b"# event histogram\n",
+    ],
 )
 def test_other_text_is_no_histogram(raw: bytes) -> None:
     with pytest.raises(DecodeError):
@@ -84,6 +91,16 @@ def test_no_name_makes_another_count_of_it(counted: dict[tuple[int, bytes], int]
         shown.count({"common_pid": tid, "comm": comm, "ret": ret})
     [one] = parse_hist(shown.show())
     assert one.entries == {(str(tid).encode(), comm): (1, ret) for (tid, comm), ret in counted.items()}
+
+
+def test_names_that_differ_in_spaces_around_them_are_counted_as_one() -> None:
+    match = COMMAND.fullmatch(str(Hist(("common_pid", "comm"), ("ret",))))
+    assert match
+    shown = FakeHist(match, ("common_pid", "comm", "ret"))
+    for comm in (b"x", b"x ", b" x", b"x "):
+        shown.count({"common_pid": 7, "comm": comm, "ret": 60})
+    [one] = parse_hist(shown.show())
+    assert (one.entries, one.hits) == ({(b"7", b"x"): (4, 240)}, 4)
 
 
 @pytest.mark.parametrize(

@@ -139,9 +139,9 @@ def test_whatever_happens_each_call_is_told_once_or_counted_as_dropped(steps: li
                 made[str(value).encode()] += 1
                 reads.read(value)
             elif what == "burst":
-                for tid in range(100, 100 + value):
-                    made[str(tid).encode()] += 1
-                    reads.read(tid)
+                for number in range(100, 100 + value):
+                    made[str(number).encode()] += 1
+                    reads.read(number)
             elif what == "ticks":
                 reads.fake.ticks += value
             elif what == "read":
