@@ -5,23 +5,35 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from kmsg_exporter.model import Access, Actor, Emptying
 from kmsg_exporter.push.sentence import sentence, who
 
 _log = logging.getLogger("kmsg_exporter")
 
+_MOST_LINES: Final = 10  # at once: whoever calls himself a new name for each clear writes no log of ours full
+
 
 def narrate_clears(calls: Iterable[Access], actors: Mapping[Access, Actor]) -> None:
-    """Clears that hid nothing. Many by one actor at once are one line."""
-    counts = Counter((actors[call], call.action) for call in calls)
-    for (actor, action), count in counts.items():
+    """Clears that hid nothing. Many by one actor at once are one line, and so are those by very many actors."""
+    counts = list(Counter((actors[call], call.action) for call in calls).items())
+    for (actor, action), count in counts[:_MOST_LINES]:
         times = f" {count} times" if count > 1 else ""
         _log.info(
             "%s cleared the kernel log%s; nothing was hidden by it",
             who(actor),
             times,
             extra={"fields": {"event": "kmsg.cleared", "action": action, "count": count, **_fields(actor)}},
+        )
+    others = counts[_MOST_LINES:]
+    if others:
+        count = sum(count for _, count in others)
+        _log.info(
+            "%d others cleared the kernel log %d times; nothing was hidden by it",
+            len(others),
+            count,
+            extra={"fields": {"event": "kmsg.cleared", "count": count}},
         )
 
 

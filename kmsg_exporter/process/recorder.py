@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, zip_longest
@@ -32,7 +31,9 @@ _CLONE_PARENT = 0x8000
 _CLONE_THREAD = 0x10000
 _LIFE_EVENTS = frozenset({EXEC, FORK, CGROUP})
 _PROCESS_EVENTS = _LIFE_EVENTS | {RENAME}
+_CHANGES = _PROCESS_EVENTS - {CGROUP}
 _MANY_CHANGES = 64
+_MANY_RECORDS = 4 * _MANY_CHANGES
 
 
 def boot_ns() -> int:
@@ -156,27 +157,42 @@ class FlightRecorder:
 
     def changed(self, tid: int, after_ns: int) -> bool:
         """Whether something about a thread was recorded after a moment, or may have been."""
+        if self._history.complete_since > after_ns:
+            return True
         try:
-            found = self._records_of(tid, _PROCESS_EVENTS, after_ns)
+            return any(  # the newest page first: of who changes all the time nothing else is read
+                when > after_ns and event in _PROCESS_EVENTS and self._whom[event].integer(record) == tid
+                for page in reversed(self._history.about(tid))
+                if page.end_ns > after_ns
+                for when, event, _, record in reversed(self._history.records(page))
+            )
         except DecodeError:
             return True
-        return self._history.complete_since > after_ns or any(when > after_ns for when, *_ in found)
 
     def changes(self, tid: int, after_ns: int, until_ns: int) -> list[int] | None:
         """When, in (after_ns, until_ns] of CLOCK_BOOTTIME, a thread was born, ran execve or took another name.
 
         None when that is not known, or was very often.
         """
-        try:
-            found = self._records_of(tid, _PROCESS_EVENTS - {CGROUP}, after_ns)
-        except DecodeError:
-            return None
         if self._history.complete_since > after_ns:
             return None
+        found: list[Record] = []
+        try:
+            for page in reversed(self._history.about(tid)):
+                if page.end_ns > after_ns:
+                    found += [one for one in self._history.records(page) if self._is_change(one, tid)]
+                if len(found) > _MANY_RECORDS:
+                    return None
+        except DecodeError:
+            return None
+        found.sort(key=_by_time)
         # execve renames first: that is no change of its own
         own = [one for one, after in zip_longest(found, found[1:]) if not _is_of_exec(one[1], after)]
         changes = [when for when, *_ in own if after_ns < when <= until_ns]
         return changes if len(changes) <= _MANY_CHANGES else None
+
+    def _is_change(self, record: Record, tid: int) -> bool:
+        return record[1] in _CHANGES and self._whom[record[1]].integer(record[3]) == tid
 
     def console(self, after_ns: int, until_ns: int) -> list[str]:
         """The text of records printed in (after_ns, until_ns] of CLOCK_BOOTTIME, oldest first, without their level."""
@@ -196,7 +212,7 @@ class FlightRecorder:
         execs: list[Exec] = []
         cgroup: str | None = None
         later = reused = False
-        for when, event, layout, record in self._records_of(tid, _LIFE_EVENTS):
+        for when, event, layout, record in self._life_of(tid):
             if when > time_ns:
                 later, reused = later or event == EXEC, event == FORK
                 if reused:
@@ -220,17 +236,13 @@ class FlightRecorder:
         renamed = not execs and named_ns > (0 if fork is None else fork.time_ns)
         return Life(fork, tuple(execs), name, cgroup, later, reused, renamed, complete)
 
-    def _records_of(self, tid: int, events: AbstractSet[str], after_ns: int = 0) -> list[Record]:
-        """Records about one thread, by time. It can have very many names: its life is found without them."""
-        pages = [
-            page
-            for page in self._history.about(tid)
-            if page.end_ns > after_ns and (tid in page.lives or RENAME in events)
-        ]
+    def _life_of(self, tid: int) -> list[Record]:
+        """The records that make a thread's life, by time: not its names, of which it can have very many."""
+        pages = [page for page in self._history.about(tid) if tid in page.lives]
         return [
             record
             for record in self._records(pages)
-            if record[1] in events
+            if record[1] in _LIFE_EVENTS
             and record[0] >= self._history.complete_since
             and self._whom[record[1]].integer(record[3]) == tid
         ]

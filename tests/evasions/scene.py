@@ -20,7 +20,10 @@ LAUNCHER = "launcher"
 
 @dataclass(frozen=True)
 class Done:
-    """One way that was gone: what it got, who it was by the kernel's own word to it, and the event that followed."""
+    """One way that was gone: what it got, who it was by the kernel's own word to it, and the event that followed.
+
+    `overwritten` is how many records had been overwritten before one that writes.
+    """
 
     way: Way
     start: Start
@@ -28,6 +31,7 @@ class Done:
     comm: str
     exe: str
     event: dict[str, Any] | None
+    overwritten: float
 
 
 class Scene:
@@ -70,10 +74,13 @@ class Scene:
 
     def play(self, way: Way, agent: Agent) -> Done:
         """One way, from its beginning to what the agent tells of it."""
-        known = len(agent.events())
+        known, overwritten = len(agent.events()), 0.0
         for number in range(way.padding):
             printk(f"{way.key} {number} {'x' * 80}")
         with ExitStack() as stack:
+            if way.kind == "write":
+                overwritten = agent.count("kmsg_overwritten_records_total")
+                stack.enter_context(unlimited())
             with ExitStack() if way.watched else stopped(agent):
                 if not way.early:
                     self.begin(way, stack)
@@ -88,7 +95,7 @@ class Scene:
         words = next((words for words in said if len(words) == 3), ["0", "-", "-"])
         comm = _text(words[1]) if start.comm is None else start.comm
         exe = _text(words[2]) if start.exe is None else start.exe
-        return Done(way, start, int(words[0]), comm, exe, told[0] if told else None)
+        return Done(way, start, int(words[0]), comm, exe, told[0] if told else None, overwritten)
 
 
 def _let(process: subprocess.Popen[bytes], way: Way) -> list[list[str]]:
@@ -109,6 +116,18 @@ def _let(process: subprocess.Popen[bytes], way: Way) -> list[list[str]]:
 
 def _text(hexadecimal: str) -> str:
     return "" if hexadecimal == "-" else bytes.fromhex(hexadecimal).decode("utf-8", "replace")
+
+
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """Each write to /dev/kmsg is a record: by default they are ten in five seconds."""
+    limit = Path("/proc/sys/kernel/printk_devkmsg")
+    before = limit.read_text()
+    limit.write_text("on\n")
+    try:
+        yield
+    finally:
+        limit.write_text(before)
 
 
 @contextmanager

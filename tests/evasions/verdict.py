@@ -54,7 +54,7 @@ class Judge:
                 return HARMLESS
             if way.kind == "write":
                 overwritten = self._metrics.value("kmsg_overwritten_records_total")
-                return WITNESSED if overwritten == self._oldest_seq > 0 else UNSEEN
+                return WITNESSED if overwritten == self._oldest_seq > done.overwritten else UNSEEN
             return REFUSED if way.kind == "read" and done.result in _REFUSALS else UNSEEN
         times = done.result if way.kind == "write" else 1
         who = _who(done, counted[0][0]["comm"], counted[0][0]["exe"])

@@ -11,9 +11,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support import TRACEFS
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _EXEC_WORKERS = 8  # on busy CPUs one alone waits for its turn
 MIB = 1 << 20
+
+
+def counted_in_kernel() -> bool:
+    """Whether this kernel has histogram triggers: then what its buffers had no room for is counted all the same."""
+    return (TRACEFS / "events" / "sched" / "sched_process_exec" / "hist").exists()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from fake_tracefs import FORMATS, FakeTracefs, Kernel, data, page, record
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from kmsg_exporter.process.history import HeldPage, Record
 from kmsg_exporter.process.recorder import RENAME, Exec, FlightRecorder, Fork, Life
 from kmsg_exporter.tracefs.format import parse_format
 from kmsg_exporter.tracefs.instance import Instance
@@ -156,6 +157,32 @@ def test_many_small_readings_are_held_within_the_bound(past: Past) -> None:
     pages = recorder._history.about(42)
     assert 0 < len(pages) < 32
     assert sum(len(held.raws) for held in pages) > 100
+
+
+def test_who_changes_all_the_time_is_told_by_the_newest_page_alone(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(60):
+        past.fake.put("recorder", 0, page(1000 + number, *rename_page(42)))
+    past.recorder.refresh()
+    assert past.recorder.life(42, FOREVER).comm == "again"
+    history = past.recorder._history
+    looked: set[HeldPage] = set()
+    read = history.records
+
+    def records(page: HeldPage) -> list[Record]:
+        looked.add(page)
+        return read(page)
+
+    monkeypatch.setattr(history, "records", records)
+    assert len(history.about(42)) == 60
+    assert past.recorder.changed(42, 500)
+    assert past.recorder.changes(42, 500, FOREVER) is None
+    assert len(looked) < 10
+
+
+def rename_page(tid: int) -> list[bytes]:
+    """As many renames as fill a page."""
+    layout = parse_format((FORMATS / "task" / "task_rename").read_text())
+    return [data(0, record(layout, tid, {"pid": tid, "newcomm": b"again"}))] * 70
 
 
 def test_batch_of_calls_takes_one_reading(past: Past) -> None:
