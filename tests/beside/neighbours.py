@@ -97,14 +97,15 @@ class TraceCmd(Neighbour):
         with self._probes:
             super().__exit__(kind, exc, trace)
 
-    def saw(self, pids: Iterable[int]) -> dict[str, dict[int, int]]:
-        """How many records of each kind it has of each process, once it has ended. Their comm may be out of date."""
+    def differs(self, pids: Iterable[int]) -> dict[str, dict[int, int]]:
+        """Where it has not one record of a kind of a process, but so many; asked once it has ended."""
         report = subprocess.run(
             ["trace-cmd", "report", "-i", f"{self.directory}/trace.dat"], check=True, capture_output=True, text=True
         ).stdout
         line = re.compile(rf"^ *({NAME}: )? *.+-(\d+) +\[\d+\] .*?: (function|log_call|log_return):", re.MULTILINE)
         found = Counter((where + what, int(pid)) for where, pid, what in line.findall(report))
-        return {kind: {pid: found[kind, pid] for pid in pids} for kind in self.KINDS}
+        wrong = {kind: {pid: found[kind, pid] for pid in pids if found[kind, pid] != 1} for kind in self.KINDS}
+        return {kind: counts for kind, counts in wrong.items() if counts}
 
 
 class BpfTrace(Neighbour):
