@@ -37,7 +37,7 @@ _REFRESH_SECONDS = 0.1  # scrapes closer to each other than this share what is c
 _CALM_SECONDS = 0.002
 _STORM_ROUNDS = 4  # a single call is two records, and may wake twice
 _STORM_PAUSE_SECONDS = 0.01
-_STORM_REST = 5  # in a storm the loop rests for this many times as long as it worked: a sixth of a core is its share
+_STORM_REST = 8  # in a storm the loop rests for this many times as long as it worked: a ninth of a core is its share
 _SCAN_SECONDS = 0.005
 _BLIND = Look(RingState(), jumped=False)
 

@@ -21,7 +21,7 @@ BULK = "kmsg_exporter_bulk"
 RECORDER = "kmsg_exporter_recorder"
 INSTANCES = (URGENT, BULK, RECORDER)
 _MAX_READINGS = 16
-_MOST_PAGES = 16
+_MOST_PAGES = 8
 _BULK_PAGES = 128  # more than the buffer holds, for nobody is woken to read it again
 
 
