@@ -125,7 +125,8 @@ class Watch:
         calm_from, restless, worked = 0.0, 0, 0.0
         postponed = False
         while not self._stop.is_set():
-            wait = max(0.0, self._next_tick - time.monotonic())
+            # what a round has read and left for the next one wakes nobody
+            wait = 0.0 if self._backend.behind() else max(0.0, self._next_tick - time.monotonic())
             ready = {fd for fd, _ in poll.poll(wait * 1000)}
             asked = self._wake in ready
             full = self._is_due() or (asked and time.monotonic() - self._refreshed > _REFRESH_SECONDS)
@@ -156,6 +157,7 @@ class Watch:
     def round(self, *, full: bool) -> None:
         """Take what was recorded and look at the log; with `full` also what is only counted and observed."""
         wanted = self._wanted
+        self._resolver.begin()
         calls = self._backend.drain(bulk=full)
         # a look tells something new at every tick, and when somebody may have cleared
         if full or any(call.interface == "syslog" for call in calls):

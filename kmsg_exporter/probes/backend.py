@@ -42,6 +42,9 @@ class Backend(Protocol):
     def clear_pending(self) -> bool:
         """Whether a clear has begun and not yet returned, or may be among what was not read yet."""
 
+    def behind(self) -> bool:
+        """Whether something was recorded that the last drain has left for the next one, which is to come at once."""
+
     def probes(self) -> tuple[ProbeState, ...]:
         """Each thing that is traced, and whether it is attached now."""
 
@@ -119,6 +122,9 @@ class RecordReader:
             done += self._pairing.feed(sorted(self._steps(self._bulk, self._boot_ns(), _BULK_PAGES)[0], key=_by_time))
         done += self._pairing.overdue_clears(complete_ns)
         return sorted(done, key=lambda access: access.time_ns)
+
+    def behind(self) -> bool:
+        return self._behind
 
     def clear_pending(self) -> bool:
         return self._behind or self._pairing.clear_pending()

@@ -195,6 +195,9 @@ class KprobeBackend:
     def counted(self) -> list[Counted]:
         return self._inkernel.counted()
 
+    def behind(self) -> bool:
+        return self._reader.behind()
+
     def clear_pending(self) -> bool:
         return self._reader.clear_pending()
 

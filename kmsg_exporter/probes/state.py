@@ -19,6 +19,9 @@ class StateBackend:
     def counted(self) -> list[Counted]:
         return []
 
+    def behind(self) -> bool:
+        return False
+
     def clear_pending(self) -> bool:
         return False
 

@@ -91,6 +91,9 @@ class TracepointBackend:
     def counted(self) -> list[Counted]:
         return []
 
+    def behind(self) -> bool:
+        return self._reader.behind()
+
     def clear_pending(self) -> bool:
         return self._reader.clear_pending()
 

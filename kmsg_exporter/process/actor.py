@@ -20,6 +20,8 @@ _MAX_ANCESTORS = 16
 _MAX_FORKS = 16
 _CACHE_SECONDS = 2.0
 _CACHE_ENTRIES = 256
+_MANY_LOOKUPS = 64
+_FLOOD = "other"  # as the metrics call what they have no series for
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Resolver:
         self._cache: dict[tuple[int, bytes | None], _Named] = {}
         self._lasting: dict[tuple[int, bytes], procfs.Living] = {}
         self._seen: dict[int, tuple[int, procfs.Living | None]] = {}
+        self._lookups: Counter[int] = Counter()
         self.attributions: Counter[str] = Counter()
 
     def use(self, recorder: FlightRecorder | None) -> None:
@@ -84,6 +87,10 @@ class Resolver:
         """Take over what the flight recorder holds; once for each batch of calls, before they are named."""
         if self._recorder is not None:
             self._recorder.refresh()
+
+    def begin(self) -> None:
+        """A new batch of calls. In one, a thread that is somebody else again and again is "other" from some time on."""
+        self._lookups.clear()
 
     def changed(self, tid: int, since_ns: int) -> bool:
         """Whether a thread may be somebody else now, or run something else, than at a moment before."""
@@ -98,6 +105,8 @@ class Resolver:
         if cached is not None and cached.until > now and not self.changed(tid, min(cached.time_ns, time_ns)):
             self.attributions["cache"] += 1
             return cached.comm, cached.exe
+        if self._floods(tid):
+            return _FLOOD, _FLOOD
         living = self._living(tid, time_ns)
         image = self._image(tid, time_ns, living)
         if not image.exe and cached is not None and living is not None and living.exe == cached.exe:
@@ -151,6 +160,8 @@ class Resolver:
 
     def actor(self, tid: int, time_ns: int, comm: bytes | None) -> Actor:
         """The whole story for a call that is told: who, and the chain above it."""
+        if self._floods(tid):
+            return Actor(tid, tid, _FLOOD, _FLOOD, "none", origin=_FLOOD)
         self._catch_up(time_ns)
         living = self._living(tid, time_ns)
         life = self._life(tid, time_ns)
@@ -176,6 +187,14 @@ class Resolver:
             if self._command_args and living is not None and image.source == "procfs"
             else None,
         )
+
+    def _floods(self, tid: int) -> bool:
+        """Whether a thread was looked up very often in this batch: naming takes longer than making names up."""
+        self._lookups[tid] += 1
+        if self._lookups[tid] > _MANY_LOOKUPS:
+            self.attributions["none"] += 1
+            return True
+        return False
 
     def _catch_up(self, time_ns: int) -> None:
         if self._recorder is not None:

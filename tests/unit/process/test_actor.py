@@ -551,3 +551,17 @@ def test_every_story_counts_its_source_once(proc: FakeProc, past: Past, resolver
     resolver.actor(50, CALL, b"cat")
     resolver.actor(99, CALL, b"?")
     assert resolver.attributions == {"exec_trace": 1, "procfs": 1, "none": 1}
+
+
+def test_thread_of_very_many_names_is_other_until_the_next_batch(
+    past: Past, proc: FakeProc, resolver: Resolver
+) -> None:
+    proc.add(CALLER, comm="last", exe="/usr/bin/daemon")
+    for number in range(70):
+        past.rename(CALL + 10 * number, CALLER, b"name-%d" % number)
+        resolver.refresh()
+    told = [resolver.actor(CALLER, CALL + 10 * number, None).comm for number in range(70)]
+    assert told == [f"name-{number}" for number in range(64)] + ["other"] * 6
+    assert resolver.name(CALLER, CALL + 690, None) == ("other", "other")
+    resolver.begin()
+    assert resolver.name(CALLER, CALL + 690, None) == ("name-69", "/usr/bin/daemon")
