@@ -34,6 +34,7 @@ TICK_SECONDS = 1.0
 _HEALTH_SECONDS = 5.0
 _OBSERVE_SECONDS = 5.0  # where nobody scrapes: what is observed takes longer than all else that an idle agent does
 _REFRESH_SECONDS = 0.1  # scrapes closer to each other than this share what is costly to find out
+_STORM_REFRESH_SECONDS = 0.5
 _CALM_SECONDS = 0.002
 _STORM_ROUNDS = 4  # a single call is two records, and may wake twice
 _STORM_PAUSE_SECONDS = 0.01
@@ -123,19 +124,30 @@ class Watch:
         self.tell()
         gc.freeze()  # what is here now stays: a collection does not have to look at it while somebody is to be named
         calm_from, restless, worked = 0.0, 0, 0.0
+        rest_until, rested = 0.0, False
         postponed = False
         while not self._stop.is_set():
-            # what a round has read and left for the next one wakes nobody
-            wait = 0.0 if self._backend.behind() else max(0.0, self._next_tick - time.monotonic())
-            ready = {fd for fd, _ in poll.poll(wait * 1000)}
-            asked = self._wake in ready
-            full = self._is_due() or (asked and time.monotonic() - self._refreshed > _REFRESH_SECONDS)
+            now = time.monotonic()
+            resting = now < rest_until
+            if resting:
+                asked = self._is_asked(min(rest_until, self._next_tick) - now)
+            else:
+                # what a round has read and left for the next one wakes nobody
+                wait = 0.0 if self._backend.behind() else max(0.0, self._next_tick - now)
+                asked = self._wake in {fd for fd, _ in poll.poll(wait * 1000)}
             if asked:
                 os.eventfd_read(self._wake)
-            elif not full:
+            old = time.monotonic() - self._refreshed > (_STORM_REFRESH_SECONDS if resting else _REFRESH_SECONDS)
+            full = self._is_due() or (asked and old)
+            if resting and not full:
+                self._serve(self._wanted)  # what was seen a moment ago is good enough
+                continue
+            if not (asked or full or rested):
                 restless = restless + 1 if time.monotonic() < calm_from else 0
                 if restless >= _STORM_ROUNDS:
-                    self._pause(max(_STORM_PAUSE_SECONDS, worked * _STORM_REST))
+                    rest_until, rested = time.monotonic() + max(_STORM_PAUSE_SECONDS, worked * _STORM_REST), True
+                    continue
+            rested = False
             begun = time.thread_time()
             self._guarded_round(full=full)
             # a scrape does not wait for the disk, and the disk waits for one scrape at most
@@ -183,9 +195,7 @@ class Watch:
                 self._observe()
             self._next_tick = time.monotonic() + TICK_SECONDS
             self._refreshed = time.monotonic()
-        with self._served:
-            self._done = wanted
-            self._served.notify_all()
+        self._serve(wanted)
 
     def tell(self) -> None:
         """Log and store what the rounds so far have counted."""
@@ -204,11 +214,17 @@ class Watch:
             self._next_tick = time.monotonic() + TICK_SECONDS
             self._stop.wait(_STORM_PAUSE_SECONDS)
 
-    def _pause(self, seconds: float) -> None:
-        """In a storm: take many records at once. A scrape, or the end, does not wait for it."""
+    def _is_asked(self, seconds: float) -> bool:
+        """Whether somebody asks for something, or for the end, within this time."""
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
-        poll.poll(seconds * 1000)
+        return bool(poll.poll(max(0.0, seconds) * 1000))
+
+    def _serve(self, wanted: int) -> None:
+        """Let those go on who wait for a round that began after they asked."""
+        with self._served:
+            self._done = wanted
+            self._served.notify_all()
 
     def _is_due(self) -> bool:
         return time.monotonic() >= self._next_tick
