@@ -14,7 +14,7 @@ from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejecte
 from kmsg_exporter.tracefs.hist import Hist, parse_hist, remove_triggers
 from kmsg_exporter.tracefs.instance import Instance
 
-TICKS: Final = "ticks=@jiffies:u32"
+TICKS: Final = "ticks=@jiffies_64:u32"
 """The fetch argument that a pair's event needs."""
 TURN: Final = 8192
 """How many ticks each of the two counts before it rests: 8 s where there are 1000 a second, 82 s where 100."""

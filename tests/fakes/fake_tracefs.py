@@ -594,7 +594,7 @@ class FakeTracefs(Tracefs):
 
     def _define(self, line: str) -> None:
         try:
-            symbols = (*self.kernel.symbols, *(("jiffies",) if self.kernel.ticks else ()))
+            symbols = (*self.kernel.symbols, *(("jiffies_64",) if self.kernel.ticks else ()))
             probe = parse(line, symbols=symbols, machine=self.kernel.machine)
             if probe.event in self._probes:
                 raise Refused(errno.EEXIST, "There is already the exact same probe event")
@@ -645,7 +645,7 @@ class FakeTracefs(Tracefs):
                 continue
             arrays = [array for array in self._arrays() if event in array.enabled or array.hists.get(event)]
             self._hits[event][0] += bool(arrays)
-            values = probe.values(comm, {**registers, "@jiffies": self.ticks}, result)
+            values = probe.values(comm, {**registers, "@jiffies_64": self.ticks}, result)
             for array in arrays:
                 for hist in array.hists.get(event, ()):
                     hist.count({"common_pid": tid, **values})

@@ -15,7 +15,7 @@ MOUNTED = os.environ.get("KMSG_TRACEFS")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(*files): of tracefs, without which a kernel can't do this")
+    config.addinivalue_line("markers", "needs(*files): of tracefs, or @symbols, without which a kernel can't do this")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -31,6 +31,8 @@ def _can(item: pytest.Item) -> bool:
 
 
 def _is_writable(path: Path) -> bool:
+    if path.name.startswith("@"):  # a symbol
+        return f" {path.name[1:]}\n" in Path("/proc/kallsyms").read_text()
     try:
         if path.name == "hist":  # is only read
             return path.exists()

@@ -25,7 +25,7 @@ EXEC = "sched/sched_process_exec"
 OPEN = Kprobe(GROUP, "kb_open", "devkmsg_open", ("comm=$comm",))
 READ = Kretprobe(GROUP, "kb_read", "devkmsg_read", ("ret=$retval:s64", "comm=$comm"))
 with_kprobes = pytest.mark.needs("kprobe_events")
-with_hist = pytest.mark.needs("kprobe_events", f"events/{EXEC}/hist")
+with_hist = pytest.mark.needs("kprobe_events", f"events/{EXEC}/hist", "@jiffies_64")
 with_function_tracer = pytest.mark.needs("set_ftrace_filter")
 
 

@@ -17,18 +17,18 @@ from kmsg_exporter.tracefs.hist import remove_triggers
 MakeFake = Callable[[Kernel], FakeTracefs]
 INSTANCES = ["kmsg_exporter", "kmsg_exporter_bulk", "kmsg_exporter_recorder"]
 X86_PROBES = """\
-p:kmsg_exporter/ke_syslog_enter __x64_sys_syslog action=+112(%di):s32 len=+96(%di):s32 comm=$comm ticks=@jiffies:u32
-r256:kmsg_exporter/ke_syslog_exit __x64_sys_syslog ret=$retval:s64 ticks=@jiffies:u32
-p:kmsg_exporter/ke_syslog32_enter __ia32_sys_syslog action=+40(%di):s32 len=+96(%di):s32 comm=$comm ticks=@jiffies:u32
-r256:kmsg_exporter/ke_syslog32_exit __ia32_sys_syslog ret=$retval:s64 ticks=@jiffies:u32
+p:kmsg_exporter/ke_syslog_enter __x64_sys_syslog action=+112(%di):s32 len=+96(%di):s32 comm=$comm ticks=@jiffies_64:u32
+r256:kmsg_exporter/ke_syslog_exit __x64_sys_syslog ret=$retval:s64 ticks=@jiffies_64:u32
+p:kmsg_exporter/ke_syslog32_enter __ia32_sys_syslog action=+40(%di):s32 len=+96(%di):s32 comm=$comm ticks=@jiffies_64:u32
+r256:kmsg_exporter/ke_syslog32_exit __ia32_sys_syslog ret=$retval:s64 ticks=@jiffies_64:u32
 p:kmsg_exporter/ke_devkmsg_open devkmsg_open flags=+64(%si):u32 comm=$comm
 r256:kmsg_exporter/ke_devkmsg_open_exit devkmsg_open ret=$retval:s32
-r256:kmsg_exporter/ke_devkmsg_read devkmsg_read ret=$retval:s64 comm=$comm ticks=@jiffies:u32
+r256:kmsg_exporter/ke_devkmsg_read devkmsg_read ret=$retval:s64 comm=$comm ticks=@jiffies_64:u32
 p:kmsg_exporter/ke_devkmsg_release devkmsg_release comm=$comm
-r256:kmsg_exporter/ke_devkmsg_write devkmsg_write ret=$retval:s64 comm=$comm ticks=@jiffies:u32
+r256:kmsg_exporter/ke_devkmsg_write devkmsg_write ret=$retval:s64 comm=$comm ticks=@jiffies_64:u32
 p:kmsg_exporter/ke_kmsg_open kmsg_open flags=+64(%si):u32 comm=$comm
 r256:kmsg_exporter/ke_kmsg_open_exit kmsg_open ret=$retval:s32
-r256:kmsg_exporter/ke_kmsg_read kmsg_read ret=$retval:s64 comm=$comm ticks=@jiffies:u32
+r256:kmsg_exporter/ke_kmsg_read kmsg_read ret=$retval:s64 comm=$comm ticks=@jiffies_64:u32
 p:kmsg_exporter/ke_kmsg_release kmsg_release comm=$comm
 """
 
@@ -52,7 +52,7 @@ def test_kernel_that_cannot_count_has_plain_probes(make_fake: MakeFake, attach: 
     for kernel in (Kernel(hist=False), Kernel(ticks=False)):
         fake = make_fake(kernel)
         backend = attach(fake).backend
-        assert fake.read("kprobe_events") == X86_PROBES.replace(" ticks=@jiffies:u32", "")
+        assert fake.read("kprobe_events") == X86_PROBES.replace(" ticks=@jiffies_64:u32", "")
         assert backend.intact()
         assert backend.counted() == []
 
@@ -160,8 +160,8 @@ def test_older_kernels_have_older_names(make_fake: MakeFake, attach: Attach) -> 
     attached = attach(fake)
     assert attached.backend.name == "kprobe"
     assert fake.read("kprobe_events").splitlines()[:2] == [
-        "p:kmsg_exporter/ke_syslog_enter SyS_syslog action=%di:s32 len=%dx:s32 comm=$comm ticks=@jiffies:u32",
-        "r256:kmsg_exporter/ke_syslog_exit SyS_syslog ret=$retval:s64 ticks=@jiffies:u32",
+        "p:kmsg_exporter/ke_syslog_enter SyS_syslog action=%di:s32 len=%dx:s32 comm=$comm ticks=@jiffies_64:u32",
+        "r256:kmsg_exporter/ke_syslog_exit SyS_syslog ret=$retval:s64 ticks=@jiffies_64:u32",
     ]
     assert not any(state.name.startswith("syslog32") for state in attached.backend.probes())
 
@@ -172,7 +172,7 @@ def test_arm64_has_its_own_registers_and_one_symbol_for_both_abis(make_fake: Mak
     lines = fake.read("kprobe_events").splitlines()
     assert lines[0] == (
         "p:kmsg_exporter/ke_syslog_enter __arm64_sys_syslog action=+0(%x0):s32 len=+16(%x0):s32 comm=$comm "
-        "ticks=@jiffies:u32"
+        "ticks=@jiffies_64:u32"
     )
     assert "p:kmsg_exporter/ke_devkmsg_open devkmsg_open flags=+64(%x1):u32 comm=$comm" in lines
     assert not any("ia32" in line or "%di" in line for line in lines)
