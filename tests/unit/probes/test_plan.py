@@ -30,7 +30,7 @@ p:kmsg_exporter/ke_kmsg_open kmsg_open flags=+64(%si):u32 comm=$comm
 r256:kmsg_exporter/ke_kmsg_open_exit kmsg_open ret=$retval:s32
 r256:kmsg_exporter/ke_kmsg_read kmsg_read ret=$retval:s64 comm=$comm ticks=@jiffies_64:u32
 p:kmsg_exporter/ke_kmsg_release kmsg_release comm=$comm
-"""
+"""  # noqa: E501
 
 
 def everything(fake: FakeTracefs) -> tuple[str, list[str], str]:
