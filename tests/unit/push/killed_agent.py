@@ -3,8 +3,8 @@
     killed_agent.py STATE_DIR URL EMPTYINGS
 
 The log is the file STATE_DIR/ring, whose number is the first visible record. The agent itself empties the log, so
-that a kill comes between any two of: log emptied, event stored, event sent, event marked. It prints `begun` and ends
-when the log was emptied EMPTYINGS times and nothing waits.
+that a kill comes between any two of: log emptied, event stored, event sent, event marked. It prints `emptied` each time
+and ends when the log was emptied EMPTYINGS times and nothing waits.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ def main(state: Path, url: str, emptyings: int) -> None:
     ring, spool = Ring(state / "ring"), Spool(state / "spool.db")
     sender = Sender(spool, Endpoint(url), Resource({"service.instance.id": spool.instance_id}))
     sender.start()
-    print("begun", flush=True)
     while True:
         stored = spool.load_position() or RingPosition("boot", 0)
         visible_from = ring.visible_from()
@@ -53,6 +52,7 @@ def main(state: Path, url: str, emptyings: int) -> None:
             sender.wake()
         elif visible_from < emptyings:
             ring.clear()
+            print("emptied", flush=True)
         elif spool.state.queue_events == 0:
             break
     sender.stop(10)
