@@ -7,7 +7,7 @@ TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t trac
 .DEFAULT_GOAL := help
 
 .PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart \
-  grafana ha charts hotplugs beside image systemd package notify storms lock clean fuzz-short fuzz evasions
+  grafana ha charts beside image systemd package notify storms lock clean fuzz-short fuzz evasions
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -22,12 +22,12 @@ demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a boot
 deb: $(VENV)/dev.stamp ## the Debian package, in dist/
 	@PYTHON=$(CURDIR)/$(BIN)/python deploy/debian/build.sh
 
-test: lint unit chart grafana native guests hotplug fuzz-short ## everything within 25 minutes on two cores: code, files, real kernels
+test: lint unit chart grafana native guests fuzz-short ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
 
 # what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
 # pid 1, the package, Prometheus with Alertmanager, a cluster; fuzzing for two hours
-test-all: test ha demo charts hotplugs beside storms image systemd package notify test-cluster bench fuzz ## everything there is
+test-all: test ha demo charts hotplug beside storms image systemd package notify test-cluster bench fuzz ## everything there is
 
 bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
@@ -68,10 +68,7 @@ guests: $(VENV)/dev.stamp tests/setup.stamp
 	tests/kernel/guests.sh
 
 hotplug: $(VENV)/dev.stamp tests/setup.stamp
-	tests/hotplug/boot.sh 6.1
-
-hotplugs: $(VENV)/dev.stamp tests/setup.stamp
-	tests/hotplug/boot.sh 5.10 6.12
+	tests/hotplug/boot.sh 6.1 5.10 6.12
 
 beside: $(VENV)/dev.stamp tests/setup.stamp
 	tests/beside/boot.sh kprobe function

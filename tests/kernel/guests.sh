@@ -7,12 +7,12 @@ boot() { echo "## boot $*"; "$top/tests/kernel/boot.sh" "$@" || echo "## failed:
 one() {
   boot 5.10 kprobe
   boot 6.1 kprobe tracepoint state
+  boot 6.1 --append=lockdown=integrity lockdown
+  boot 6.1 --append=lockdown=confidentiality lockdown
 }
 other() {
   boot 6.1-arm64 kprobe
   boot 6.12 kprobe function
-  boot 6.1 --append=lockdown=confidentiality lockdown
-  boot 6.1 --append=lockdown=integrity lockdown
 }
 work=$(mktemp -d)
 other > "$work/other" 2>&1 &
