@@ -88,15 +88,14 @@ class History:
 
     def about(self, tid: int) -> Sequence[HeldPage]:
         """Pages that tell something of a thread; those of one CPU are in order."""
-        while self._unindexed:
-            self._index(self._unindexed.popleft())
+        self._index_all()
         return self._by_thread.get(tid, ())
 
     def since(self, after_ns: int) -> Iterator[HeldPage]:
         """Pages that may hold records made after a moment: of each CPU those that began later, and the one before."""
+        self._index_all()
         for pages in self._pages.values():
             for page in reversed(pages):
-                self._index(page)
                 yield page
                 if page.time_ns <= after_ns:
                     break
@@ -110,6 +109,11 @@ class History:
                 del self._decoded[next(iter(self._decoded))]
             self._decoded[page] = (len(page.raws), found)
         return found
+
+    def _index_all(self) -> None:
+        """Know of all pages what they are about: the older ones first, so that a thread's pages are in order."""
+        while self._unindexed:
+            self._index(self._unindexed.popleft())
 
     def _index(self, page: HeldPage) -> None:
         for raw in page.raws[page.indexed :]:

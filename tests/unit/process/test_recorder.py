@@ -327,3 +327,13 @@ def test_what_fell_out_of_the_history_takes_what_is_older_with_it(pages: list[Ba
     assert [one.time_ns for one in everything] == sorted(when for one in pages for when in one.times)
     kept = recorded(pages, history_bytes=history_bytes)
     assert kept == everything[len(everything) - len(kept) :]
+
+
+def test_newest_name_is_told_also_where_pages_were_asked_for_something_else_first(past: Past) -> None:
+    past.fork(100, 7, 42)
+    for number in range(300):
+        past.rename(200 + number, 42, b"name-%d" % number)
+        if number % 30 == 29:
+            past.recorder.refresh()
+    assert past.recorder.printed(0, 1000) == 0
+    assert [past.recorder.life(42, 200 + number).comm for number in (0, 150, 299)] == ["name-0", "name-150", "name-299"]
