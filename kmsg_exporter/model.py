@@ -29,6 +29,7 @@ SYSLOG_ACTIONS: Final[Mapping[int, str]] = {
 CLEARS: Final = frozenset({"clear", "read_clear"})
 READS: Final = frozenset({"read", "read_all", "read_clear"})
 CONSOLE_CHANGES: Final = frozenset({"console_off", "console_on", "console_level"})
+OTHER: Final = "other"  # who has no name of his own in the metrics
 LEVELS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 
 

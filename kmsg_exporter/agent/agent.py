@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kmsg_exporter import __version__
 from kmsg_exporter.agent import place
-from kmsg_exporter.agent.clock import boot_id, boot_ns
 from kmsg_exporter.agent.narrator import narrate_emptying
 from kmsg_exporter.agent.notify import Notifier
 from kmsg_exporter.agent.story import Storyteller
 from kmsg_exporter.agent.tally import Tally
 from kmsg_exporter.agent.teller import Teller
 from kmsg_exporter.agent.watch import Watch
+from kmsg_exporter.clock import boot_id, boot_ns
 from kmsg_exporter.config import Config
 from kmsg_exporter.coverage import unseen
 from kmsg_exporter.errors import KmsgExporterError, RingUnavailable, TracefsNotMounted

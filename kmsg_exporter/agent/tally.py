@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from kmsg_exporter.expected import ExpectedRule
-from kmsg_exporter.metrics.totals import OTHER, Totals
-from kmsg_exporter.model import CONSOLE_CHANGES, READS, Access, Actor, Counted
+from kmsg_exporter.metrics.totals import Totals
+from kmsg_exporter.model import CONSOLE_CHANGES, OTHER, READS, Access, Actor, Counted
 from kmsg_exporter.process.actor import Resolver
 from kmsg_exporter.settle import Settlement
 

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from kmsg_exporter.agent.clock import boot_ns, unix_ns
 from kmsg_exporter.agent.hits import Hits
 from kmsg_exporter.agent.narrator import narrate_clears
 from kmsg_exporter.agent.story import Storyteller
 from kmsg_exporter.agent.tally import Tally
+from kmsg_exporter.clock import boot_ns, unix_ns
 from kmsg_exporter.errors import KmsgExporterError
 from kmsg_exporter.metrics.totals import Totals
 from kmsg_exporter.model import SOURCES, Access, Actor, Emptying, Observation, PushState, RingState

@@ -7,11 +7,12 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from kmsg_exporter.model import OTHER
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_MAX_PAIRS: Final = 512
-OTHER: Final = "other"
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 

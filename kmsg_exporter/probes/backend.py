@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Final, Protocol
 
+from kmsg_exporter.clock import boot_ns
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
-from kmsg_exporter.model import Access, Counted, ProbeState
+from kmsg_exporter.model import Access, Counted, Interface, Operation, ProbeState
 from kmsg_exporter.probes.decoders import Decoder
 from kmsg_exporter.probes.pairing import Pairing, Step
 from kmsg_exporter.tracefs.instance import Instance
@@ -20,6 +20,12 @@ URGENT = "kmsg_exporter"
 BULK = "kmsg_exporter_bulk"
 RECORDER = "kmsg_exporter_recorder"
 INSTANCES = (URGENT, BULK, RECORDER)
+# functions of the two files whose calls are only counted, and what calling one is
+BULK_FILES: Final[dict[str, tuple[Interface, Operation]]] = {
+    "devkmsg_read": ("dev_kmsg", "read"),
+    "devkmsg_write": ("dev_kmsg", "write"),
+    "kmsg_read": ("proc_kmsg", "read"),
+}
 _MAX_READINGS = 16
 _MOST_PAGES = 8
 _BULK_PAGES = 128  # more than the buffer holds, for nobody is woken to read it again
@@ -61,10 +67,6 @@ class Backend(Protocol):
         """Take away everything that was made, unless it is to `keep` recording."""
 
 
-def _boot_ns() -> int:
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
 class RecordReader:
     """Reads instances' pages into calls. `decoders` maps a record's type to what makes a step of it.
 
@@ -80,7 +82,7 @@ class RecordReader:
         urgent: Instance,
         bulk: Instance,
         *,
-        boot_ns: Callable[[], int] = _boot_ns,
+        boot_ns: Callable[[], int] = boot_ns,
         most_pages: int = _MOST_PAGES,
     ) -> None:
         self._urgent = urgent

@@ -12,7 +12,7 @@ from typing import Final
 
 from kmsg_exporter.errors import FeatureUnavailable
 from kmsg_exporter.model import Access, Counted, Interface, Operation, ProbeState
-from kmsg_exporter.probes.backend import RecordReader
+from kmsg_exporter.probes.backend import BULK_FILES, RecordReader
 from kmsg_exporter.probes.decoders import Decoder
 from kmsg_exporter.probes.pairing import Step
 from kmsg_exporter.tracefs.format import EventFormat, parse_format
@@ -26,11 +26,6 @@ _URGENT_FILES: Final[dict[str, tuple[Interface, Operation]]] = {
     "devkmsg_release": ("dev_kmsg", "release"),
     "kmsg_open": ("proc_kmsg", "open"),
     "kmsg_release": ("proc_kmsg", "release"),
-}
-_BULK_FILES: Final[dict[str, tuple[Interface, Operation]]] = {
-    "devkmsg_read": ("dev_kmsg", "read"),
-    "devkmsg_write": ("dev_kmsg", "write"),
-    "kmsg_read": ("proc_kmsg", "read"),
 }
 _FORMAT = "events/ftrace/function/format"
 _SYMBOL: Final = re.compile(r"([0-9a-f]{1,16}) \S (\S+)")
@@ -65,7 +60,7 @@ class FunctionBackend:
             name: ("syslog", "call") for name in (syslog, *_COMPAT) if name in there
         }
         urgent = calls | {name: what for name, what in _URGENT_FILES.items() if name in there}
-        bulk = {name: what for name, what in _BULK_FILES.items() if name in there}
+        bulk = {name: what for name, what in BULK_FILES.items() if name in there}
         self._functions = urgent | bulk
         self._addresses = read_kallsyms(self._functions, proc=self._proc)
         if missing := [name for name in self._functions if name not in self._addresses]:
@@ -119,7 +114,7 @@ class FunctionBackend:
         self._bulk.close(keep=keep)
 
     def _available(self) -> set[str]:
-        wanted = {*_SYSLOG, *_COMPAT, *_URGENT_FILES, *_BULK_FILES}
+        wanted = {*_SYSLOG, *_COMPAT, *_URGENT_FILES, *BULK_FILES}
         return {name for name in map(_function, self._tracefs.lines("available_filter_functions")) if name in wanted}
 
     def _decoder(self, layout: EventFormat) -> Decoder:

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from kmsg_exporter.clock import boot_ns
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
-from kmsg_exporter.model import Access, Counted, Interface, Operation
-from kmsg_exporter.probes.backend import RecordReader
+from kmsg_exporter.model import Access, Counted
+from kmsg_exporter.probes.backend import BULK_FILES, RecordReader
 from kmsg_exporter.probes.lost import Reconciler
 from kmsg_exporter.tracefs.hist_pair import HistPair
 
@@ -19,12 +20,6 @@ _UNREADABLE = (DecodeError, FeatureUnavailable, TracefsRejected)
 _COMPARE_SECONDS: Final = 5.0
 _EMPTY_SECONDS: Final = 2.0
 _STORM_RECORDS: Final = 256
-
-_FILES: Final[dict[str, tuple[Interface, Operation]]] = {
-    "devkmsg_read": ("dev_kmsg", "read"),
-    "devkmsg_write": ("dev_kmsg", "write"),
-    "kmsg_read": ("proc_kmsg", "read"),
-}
 
 
 class InKernel:
@@ -39,7 +34,7 @@ class InKernel:
         ticks: Callable[[], int | None],
         *,
         monotonic: Callable[[], float] = time.monotonic,
-        boot_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        boot_ns: Callable[[], int] = boot_ns,
     ) -> None:
         self._reader = reader
         self._ticks = ticks
@@ -127,7 +122,7 @@ class InKernel:
         since_ns, self._since_ns = self._since_ns, now_ns
         return [
             Counted(int(tid), comm, interface, operation, operation, calls, nbytes, since_ns, now_ns)
-            for interface, operation, one in ((*_FILES[name], one) for name, one in added)
+            for interface, operation, one in ((*BULK_FILES[name], one) for name, one in added)
             for (tid, comm), (calls, nbytes) in one.items()
         ]
 

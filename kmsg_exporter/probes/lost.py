@@ -12,7 +12,6 @@ from kmsg_exporter.probes.pairing import Step
 from kmsg_exporter.tracefs.hist_pair import HistPair, Key, Sums
 
 _MANY: Final = 200
-_EVEN: Final = 0
 
 Caller = tuple[str, int]
 """(which call, tid)."""
@@ -85,13 +84,13 @@ class Reconciler:
         found = []
         for (caller, action), clears in self._clears.items():
             failed = self._failed.get(caller)
-            if clears.lost > _EVEN and (failed is None or failed.lost <= _EVEN):
+            if clears.lost > 0 and (failed is None or failed.lost <= 0):
                 found.append(LostClears(caller[1], action, clears.lost))
                 clears.settled += clears.lost
         if any(pair.dropped for pair in self._attempts.values()):
             found += self._settle_unplaced()
-        self._clears = {key: kept for key, kept in self._clears.items() if kept.lost != _EVEN}
-        self._failed = {key: kept for key, kept in self._failed.items() if kept.lost != _EVEN}
+        self._clears = {key: kept for key, kept in self._clears.items() if kept.lost}
+        self._failed = {key: kept for key, kept in self._failed.items() if kept.lost}
         return found
 
     def empty_resting(self, ticks: int) -> None:
@@ -106,13 +105,13 @@ class Reconciler:
     def _settle_unplaced(self) -> list[LostClears]:
         """Those that a full map had no room for: all that nothing else was counted or recorded meanwhile."""
         again = {call: pair.read() for call, pair in self._attempts.items()}
-        if not any(again.values()) and not any(kept.lost > _EVEN for kept in self._failed.values()):
+        if not any(again.values()) and not any(kept.lost > 0 for kept in self._failed.values()):
             for kept in self._clears.values():
-                if kept.lost < _EVEN:  # recorded, and in no map
+                if kept.lost < 0:  # recorded, and in no map
                     self._unplaced.recorded -= kept.lost
                     kept.settled += kept.lost
             self._unplaced.counted = sum(pair.dropped for pair in self._attempts.values())
-            if (lost := self._unplaced.lost) > _EVEN:
+            if (lost := self._unplaced.lost) > 0:
                 self._unplaced.settled += lost
                 return [LostClears(None, "unknown", lost)]
         for call, added in again.items():

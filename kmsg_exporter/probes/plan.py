@@ -119,9 +119,10 @@ def _instances(tracefs: Tracefs, budget_bytes: int, undo: ExitStack) -> tuple[In
 
 def _silence(tracefs: Tracefs) -> None:
     """Switch off what an earlier life with another backend left switched on."""
+    probes = dynevent.defined(tracefs, GROUP)
     for name in INSTANCES:
         tracefs.write(f"instances/{name}/events/enable", "0", truncate=True)
-        for probe in dynevent.defined(tracefs, GROUP):
+        for probe in probes:
             remove_triggers(tracefs, f"instances/{name}/events/{GROUP}/{probe}")
         if tracefs.exists(f"instances/{name}/current_tracer"):
             tracefs.write(f"instances/{name}/current_tracer", "nop", truncate=True)

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kmsg_exporter.model import Actor, Process, Source
+from kmsg_exporter.clock import boot_ns, unix_ns
+from kmsg_exporter.model import OTHER, Actor, Process, Source
 from kmsg_exporter.process import procfs
 from kmsg_exporter.process.container import container_id, pod_uid
 from kmsg_exporter.process.exepath import as_exe
 from kmsg_exporter.process.origin import origin
-from kmsg_exporter.process.recorder import Exec, FlightRecorder, Life, boot_ns
+from kmsg_exporter.process.recorder import Exec, FlightRecorder, Life
 
 _TICK_NS = 10_000_000  # start times in /proc are rounded down to a clock tick
 _MAX_ANCESTORS = 16
@@ -21,7 +22,6 @@ _MAX_FORKS = 16
 _CACHE_SECONDS = 2.0
 _CACHE_ENTRIES = 256
 _MANY_LOOKUPS = 64
-_FLOOD = "other"  # as the metrics call what they have no series for
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,6 @@ class _Named:
 _ITSELF = frozenset({"/proc/self/exe", "/proc/thread-self/exe"})
 
 
-def _unix_ns(moment_boot_ns: int) -> int:
-    return time.time_ns() - (boot_ns() - moment_boot_ns)
-
-
 class Resolver:
     """Names actors. `recorder` is None where nothing can be traced: then only the living have names.
 
@@ -65,7 +61,7 @@ class Resolver:
         command_args: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         boot_ns: Callable[[], int] = boot_ns,
-        unix_ns: Callable[[int], int] = _unix_ns,
+        unix_ns: Callable[[int], int] = unix_ns,
     ) -> None:
         self._recorder = recorder
         self._proc = proc
@@ -106,7 +102,7 @@ class Resolver:
             self.attributions["cache"] += 1
             return cached.comm, cached.exe
         if self._floods(tid):
-            return _FLOOD, _FLOOD
+            return OTHER, OTHER
         living = self._living(tid, time_ns)
         image = self._image(tid, time_ns, living)
         if not image.exe and cached is not None and living is not None and living.exe == cached.exe:
@@ -127,7 +123,8 @@ class Resolver:
         if living is not None and living == before:  # on both sides of what was counted it ran the same
             self.attributions["cache"] += 1
             return shown, living.exe
-        images = [image for image in self._images(tid, since_ns, until_ns) if image.comm == shown and image.exe]
+        moments = self._moments(tid, since_ns, until_ns)
+        images = [image for image in self._images(tid, moments) if image.comm == shown and image.exe]
         if len({image.exe for image in images}) != 1:
             self.attributions["none"] += 1
             return shown, ""
@@ -141,27 +138,26 @@ class Resolver:
 
     def actor_between(self, tid: int, since_ns: int, until_ns: int) -> Actor | None:
         """Who made calls that were counted, not recorded; None if it was not one comm and exe all the time."""
-        images = [image for image in self._images(tid, since_ns, until_ns) if image.exe]
-        if len({(image.comm, image.exe) for image in images}) != 1:
+        moments = self._moments(tid, since_ns, until_ns)
+        if len({(image.comm, image.exe) for image in self._images(tid, moments) if image.exe}) != 1:
             return None
-        changes = self._changes(tid, since_ns, until_ns)
+        _, *changes, _ = moments
         return self.actor(tid, changes[-1] if changes else until_ns, None)
 
-    def _images(self, tid: int, since_ns: int, until_ns: int) -> list[Image]:
-        """All that a thread ran in a stretch of time, as far as it is known; empty when something may be missing."""
+    def _moments(self, tid: int, since_ns: int, until_ns: int) -> tuple[int, ...]:
+        """The ends of a stretch of time, and when a thread changed in between; empty where that is not known."""
         self._catch_up(until_ns)
-        changes = self._changes(tid, since_ns, until_ns)
-        if changes is None:
-            return []
-        return [self._image(tid, when, self._living(tid, when)) for when in (since_ns, *changes, until_ns)]
+        changes = [] if self._recorder is None else self._recorder.changes(tid, since_ns, until_ns)
+        return () if changes is None else (since_ns, *changes, until_ns)
 
-    def _changes(self, tid: int, since_ns: int, until_ns: int) -> list[int] | None:
-        return [] if self._recorder is None else self._recorder.changes(tid, since_ns, until_ns)
+    def _images(self, tid: int, moments: tuple[int, ...]) -> list[Image]:
+        """What a thread ran at each of some moments."""
+        return [self._image_of(tid, when, _MAX_FORKS) for when in moments]
 
     def actor(self, tid: int, time_ns: int, comm: bytes | None) -> Actor:
         """The whole story for a call that is told: who, and the chain above it."""
         if self._floods(tid):
-            return Actor(tid, tid, _FLOOD, _FLOOD, "none", origin=_FLOOD)
+            return Actor(tid, tid, OTHER, OTHER, "none", origin=OTHER)
         self._catch_up(time_ns)
         living = self._living(tid, time_ns)
         life = self._life(tid, time_ns)

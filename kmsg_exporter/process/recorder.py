@@ -5,13 +5,13 @@ It costs no wake-up. Pages are kept as the kernel gave them and decoded only whe
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any, Final
 
+from kmsg_exporter.clock import boot_ns
 from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejected
 from kmsg_exporter.process.history import About, HeldPage, History, Record
 from kmsg_exporter.process.procfs import text
@@ -34,11 +34,6 @@ _PROCESS_EVENTS = _LIFE_EVENTS | {RENAME}
 _CHANGES = _PROCESS_EVENTS - {CGROUP}
 _MANY_CHANGES = 64
 _MANY_RECORDS = 4 * _MANY_CHANGES
-
-
-def boot_ns() -> int:
-    """CLOCK_BOOTTIME now: the clock of trace records."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,9 +89,8 @@ class HistPair:
         if ticks % TURN > TURN // 2:
             return {}
         added = self.read()
-        resting = str(self._hists[0] if ticks & TURN else self._hists[1])
-        if self._read[resting]:
-            clear = (self._hists[0] if ticks & TURN else self._hists[1]).clear
-            self._instance.tracefs.write(f"{self._path}/trigger", f"{clear}\n")
-            self._read[resting], self._dropped[resting] = {}, 0
+        resting = self._hists[0] if ticks & TURN else self._hists[1]
+        if self._read[str(resting)]:
+            self._instance.tracefs.write(f"{self._path}/trigger", f"{resting.clear}\n")
+            self._read[str(resting)], self._dropped[str(resting)] = {}, 0
         return added

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 from cleaners import Cleaners
 from clock import AHEAD, BACK, step
-from support import environment, eventually, free_port, running
+from support import collector, eventually, free_port, running
 
 
 def test_a_clock_that_steps_by_years_holds_up_no_event_and_sends_none_twice(tmp_path: Path) -> None:
@@ -21,20 +19,8 @@ def test_a_clock_that_steps_by_years_holds_up_no_event_and_sends_none_twice(tmp_
             step(by)
             cleaners.clear(f"waits-{number}", times=1)
         cleaners.are_counted_once_and_named()
-        collector = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "kmsg_exporter", "collector"),
-                f"--collector.listen-address=127.0.0.1:{port}",
-                f"--collector.directory={tmp_path}/collected",
-            ],
-            env=environment(),
-            stderr=subprocess.DEVNULL,
-        )
-        try:
+        with collector(port, tmp_path / "collected"):
             eventually(lambda: agent.value("kmsg_exporter_push_queue_events") == 0)
             agent.collector_port = port
             uids = [event["log.record.uid"] for event in agent.events()]
             assert sorted(stored["uid"] for stored in agent.collected()) == uids
-        finally:
-            collector.terminate()
-            collector.wait(60)

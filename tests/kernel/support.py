@@ -282,6 +282,25 @@ def running(directory: Path, backend: str, *flags: str) -> Iterator[Agent]:
         agent.close()
 
 
+@contextmanager
+def collector(port: int, directory: Path) -> Iterator[None]:
+    """A collector as a process of its own, ended afterwards."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "kmsg_exporter", "collector"),
+            f"--collector.listen-address=127.0.0.1:{port}",
+            f"--collector.directory={directory}",
+        ],
+        env=environment(),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
 def kprobe_command(command: str) -> None:
     """Append one command to kprobe_events: a plain append seeks first, and the file refuses that."""
     fd = os.open(TRACEFS / "kprobe_events", os.O_WRONLY | os.O_APPEND)

@@ -7,10 +7,9 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
-from support import Agent, all_records, environment, eventually, free_port, printk, running
+from support import Agent, all_records, collector, eventually, free_port, printk, running
 
 DMESG = os.path.realpath(shutil.which("dmesg") or "dmesg")
 ROUNDS = 6
@@ -24,23 +23,11 @@ def test_an_event_reaches_a_collector_that_was_away_once(tmp_path: Path, backend
         event = eventually(lambda: agent.events()[-1:])[0]
         eventually(lambda: agent.count("kmsg_exporter_push_failures_total", reason="refused") >= 1)
         assert agent.count("kmsg_exporter_push_queue_events") == len(agent.events())
-        collector = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "kmsg_exporter", "collector"),
-                f"--collector.listen-address=127.0.0.1:{port}",
-                f"--collector.directory={tmp_path}/collected",
-            ],
-            env=environment(),
-            stderr=subprocess.DEVNULL,
-        )
-        try:
+        with collector(port, tmp_path / "collected"):
             eventually(lambda: agent.value("kmsg_exporter_push_queue_events") == 0)
             agent.collector_port = port
             assert [stored["uid"] for stored in agent.collected()].count(str(event["log.record.uid"])) == 1
             assert len(agent.collected()) == len(agent.events())
-        finally:
-            collector.terminate()
-            collector.wait(60)
 
 
 def test_killed_at_any_moment_it_tells_each_hidden_record_once(tmp_path: Path, backend: str) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from support import DEADLINE_SECONDS, environment, eventually, free_port
+from support import DEADLINE_SECONDS, collector, eventually, free_port
 
 
 class Collector:
@@ -51,19 +49,7 @@ class Collector:
 def collecting(directory: Path) -> Iterator[Collector]:
     """A collector that answers."""
     port = free_port()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "kmsg_exporter", "collector"),
-            f"--collector.listen-address=127.0.0.1:{port}",
-            f"--collector.directory={directory}",
-        ],
-        env=environment(),
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        collector = Collector(port)
-        eventually(collector.answers, why="the collector answers")
-        yield collector
-    finally:
-        process.terminate()
-        process.wait(DEADLINE_SECONDS)
+    with collector(port, directory):
+        one = Collector(port)
+        eventually(one.answers, why="the collector answers")
+        yield one

@@ -27,20 +27,16 @@ def test_released_lock_can_be_held_again(tmp_path: Path) -> None:
     os.close(hold(tmp_path, proc=PROC))
 
 
-def test_holder_that_is_not_listed_stays_unnamed(tmp_path: Path) -> None:
-    (tmp_path / "locks").write_text("1: POSIX  ADVISORY  WRITE 17 00:2e:1 0 EOF\n2: -> FLOCK\n")
-    fd = hold(tmp_path, proc=tmp_path)
-    try:
-        with pytest.raises(AlreadyRunning, match="another kmsg-exporter runs on this node and holds"):
-            hold(tmp_path, proc=tmp_path)
-    finally:
-        os.close(fd)
-
-
-def test_list_of_locks_that_makes_no_sense_names_nobody(tmp_path: Path) -> None:
-    inode = tmp_path.stat().st_ino
-    lines = f"1: FLOCK  ADVISORY  WRITE x 00:2e:{inode} 0 EOF\n2: FLOCK  ADVISORY  WRITE \xff 00:2e:{inode} 0\n"
-    (tmp_path / "locks").write_text(lines, encoding="latin-1")
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "1: POSIX  ADVISORY  WRITE 17 00:2e:1 0 EOF\n2: -> FLOCK\n",
+        "1: FLOCK  ADVISORY  WRITE x 00:2e:{inode} 0 EOF\n2: FLOCK  ADVISORY  WRITE \xff 00:2e:{inode} 0\n",
+    ],
+    ids=["not listed", "listed without a number"],
+)
+def test_holder_that_the_list_does_not_tell_stays_unnamed(tmp_path: Path, lines: str) -> None:
+    (tmp_path / "locks").write_text(lines.format(inode=tmp_path.stat().st_ino), encoding="latin-1")
     fd = hold(tmp_path, proc=tmp_path)
     try:
         with pytest.raises(AlreadyRunning, match="another kmsg-exporter runs on this node and holds"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def boot_ns() -> int:
-    """CLOCK_BOOTTIME now: the clock of our trace records."""
+    """CLOCK_BOOTTIME now: the clock of trace records."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
