@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from kmsg_exporter.collector.event import StoredEvent
+from kmsg_exporter.collector.event import Extent, Sender, StoredEvent
 from kmsg_exporter.errors import DecodeError
+from kmsg_exporter.model import LEVELS
 
 EVENT_NAME: Final = "kmsg.emptied"
 MAX_RECORD_BYTES: Final = 256 * 1024
 MAX_VALUE_DEPTH: Final = 16
+MAX_COUNT: Final = 2**40  # so that the sum of very many stays within 64 bits
 
 _UID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,127}")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
@@ -111,7 +113,26 @@ def _event(where: str, resource: dict[str, Any], record: dict[str, Any]) -> Stor
         exe=_text(attributes, "process.executable.path"),
         origin=_text(attributes, "kmsg.process.origin"),
         document=text,
+        sender=Sender(
+            instance=_text(resource, "service.instance.id"),
+            boot_id=_text(attributes, "kmsg.boot_id"),
+            sequence=_count(attributes, "kmsg.sequence"),
+            cluster=_text(resource, "k8s.cluster.name"),
+            host_id=_text(resource, "host.id"),
+            version=_text(resource, "service.version"),
+        ),
+        extent=Extent(
+            emptyings=_count(attributes, "kmsg.coalesced") or 1,
+            hidden=_count(attributes, "kmsg.hidden.records"),
+            severe=_severe(attributes.get("kmsg.hidden.by_level")),
+            expected=attributes.get("kmsg.expected") is True,
+        ),
     )
+
+
+def _severe(by_level: Any) -> int:
+    counts = by_level if isinstance(by_level, dict) else {}
+    return min(sum(_count(counts, level) or 0 for level in LEVELS[:4]), MAX_COUNT)
 
 
 def _attributes(holder: dict[str, Any], where: str) -> dict[str, Any]:
@@ -206,6 +227,12 @@ def _unix_ns(record: dict[str, Any], field: str, where: str) -> int | None:
 def _text(attributes: dict[str, Any], key: str) -> str:
     value = attributes.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _count(attributes: dict[str, Any], key: str) -> int | None:
+    """A number of things, None for whatever can't be one."""
+    value = attributes.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT else None
 
 
 def _wrong(value: Any, where: str, wanted: str) -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 # An attribute's value: str, bool, int, float, None, a list of these or a dict of them.
@@ -12,6 +12,31 @@ Attributes = Mapping[str, Any]
 
 EARLIEST_BELIEVED_NS: Final = 1_577_836_800_000_000_000  # 2020-01-01, before this program existed
 CLOCK_TOLERANCE_NS: Final = 60_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Which agent sent it, as its resource says, and the event's number in that agent's own count; "" when not said.
+
+    One `instance` counts on from boot to boot; `sequence` None when it gave no number.
+    """
+
+    instance: str = ""
+    boot_id: str = ""
+    sequence: int | None = None
+    cluster: str = ""
+    host_id: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much it was: emptyings it stands for, records they hid (None: not known), errors or worse among these."""
+
+    emptyings: int = 1
+    hidden: int | None = None
+    severe: int = 0
+    expected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +54,21 @@ class StoredEvent:
     exe: str
     origin: str
     document: str
+    sender: Sender = field(default_factory=Sender)
+    extent: Extent = field(default_factory=Extent)
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEvent:
-    """A stored event and when it arrived; `cursor` is its place in the list, newest first."""
+    """A stored event and when it arrived; `cursor` is its place in the list, newest first.
+
+    `variant` 0 is the first event of its uid; others came later under the same uid, with other content.
+    """
 
     event: StoredEvent
     received_unix_ns: int
     cursor: str
+    variant: int = 0
 
 
 def believed_unix_ns(time_unix_ns: int | None, received_unix_ns: int) -> int:

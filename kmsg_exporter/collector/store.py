@@ -1,32 +1,34 @@
-"""The collector's SQLite file: each event once by uid, on disk before anybody is told so, read newest first."""
+"""The collector's SQLite file: each event once by uid, on disk before anybody is told so."""
 
 from __future__ import annotations
 
+import hashlib
 import queue
-import re
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from kmsg_exporter.collector.event import ReceivedEvent, StoredEvent, believed_unix_ns
+from kmsg_exporter.collector.event import StoredEvent, believed_unix_ns
 from kmsg_exporter.errors import CollectorError, StoreTooNew
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 GROUP_COMMIT_REQUESTS: Final = 64
 BUSY_TIMEOUT_SECONDS: Final = 5.0
 
-_CURSOR: Final = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")
+# The first version's table has all in one; `agent` and `stream` are one row for each agent, and for each of its boots.
 _SCHEMA: Final = (
     """CREATE TABLE event (
          seq INTEGER PRIMARY KEY,
-         uid TEXT NOT NULL UNIQUE,
+         uid TEXT NOT NULL,
+         variant INTEGER NOT NULL,
+         digest BLOB NOT NULL,
          received_unix_ns INTEGER NOT NULL,
          time_unix_ns INTEGER,
          listed_unix_ns INTEGER NOT NULL,
@@ -34,22 +36,50 @@ _SCHEMA: Final = (
          comm TEXT NOT NULL,
          exe TEXT NOT NULL,
          origin TEXT NOT NULL,
-         document TEXT NOT NULL
+         instance TEXT NOT NULL,
+         boot_id TEXT NOT NULL,
+         sequence INTEGER,
+         cluster TEXT NOT NULL,
+         host_id TEXT NOT NULL,
+         version TEXT NOT NULL,
+         emptyings INTEGER NOT NULL,
+         hidden INTEGER,
+         severe INTEGER NOT NULL,
+         expected INTEGER NOT NULL,
+         bytes INTEGER NOT NULL,
+         UNIQUE (uid, variant)
+       )""",
+    # apart, so that whoever counts events reads nothing of this
+    "CREATE TABLE document (seq INTEGER PRIMARY KEY, text TEXT NOT NULL)",
+    """CREATE TABLE agent (
+         instance TEXT PRIMARY KEY,
+         cluster TEXT NOT NULL,
+         node TEXT NOT NULL,
+         host_id TEXT NOT NULL,
+         version TEXT NOT NULL,
+         first_seen_unix_ns INTEGER NOT NULL,
+         last_seen_unix_ns INTEGER NOT NULL
+       )""",
+    """CREATE TABLE stream (
+         instance TEXT NOT NULL,
+         boot_id TEXT NOT NULL,
+         first_sequence INTEGER NOT NULL,
+         last_sequence INTEGER NOT NULL,
+         stored INTEGER NOT NULL,
+         PRIMARY KEY (instance, boot_id)
        )""",
     "CREATE INDEX event_listed ON event (listed_unix_ns, seq)",
     "CREATE INDEX event_node ON event (node, listed_unix_ns, seq)",
     "CREATE INDEX event_comm ON event (comm, listed_unix_ns, seq)",
 )
-_COLUMNS: Final = "seq, uid, received_unix_ns, time_unix_ns, listed_unix_ns, node, comm, exe, origin, document"
-_INSERT: Final = f"INSERT OR IGNORE INTO event ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Events newest first; `next_cursor` is where the older ones start, None at the end."""
-
-    events: tuple[ReceivedEvent, ...]
-    next_cursor: str | None
+_COLUMNS: Final = (
+    "uid, variant, digest, received_unix_ns, time_unix_ns, listed_unix_ns, node, comm, exe, origin, instance, boot_id, "
+    "sequence, cluster, host_id, version, emptyings, hidden, severe, expected, bytes"
+)
+_INSERT: Final = (
+    f"INSERT OR IGNORE INTO event ({_COLUMNS}) "  # noqa: S608
+    f"VALUES (:{_COLUMNS.replace(', ', ', :')}) RETURNING seq"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +89,7 @@ class _Write:
 
 
 class Store:
-    """One writer thread commits what has queued up as one transaction; each read has a connection of its own."""
+    """One writer thread commits what has queued up as one transaction; reading.py reads."""
 
     def __init__(self, path: Path, *, clock_ns: Callable[[], int] = time.time_ns) -> None:
         """Open or create the file.
@@ -68,7 +98,7 @@ class Store:
         """
         self.path = path
         self._clock_ns = clock_ns
-        with _explained(f"can't open the collector's store {path}"):
+        with explained(f"can't open the collector's store {path}"):
             self._connection = _connect(path)
             try:
                 _prepare(self._connection, path)
@@ -102,38 +132,6 @@ class Store:
         self._writes.put(_Write(events, done))
         return done
 
-    def get(self, uid: str) -> ReceivedEvent | None:
-        """The event of this uid, None when there is none."""
-        with self._reading() as connection:
-            row = connection.execute(f"SELECT {_COLUMNS} FROM event WHERE uid = ?", (uid,)).fetchone()  # noqa: S608
-        return None if row is None else _received(row)
-
-    def page(self, *, limit: int, before: str | None = None, node: str | None = None, comm: str | None = None) -> Page:
-        """At most `limit` events, newest first, older than the cursor `before`. ValueError for a bad cursor."""
-        conditions: list[str] = ["1"]
-        values: list[int | str] = []
-        if before is not None:
-            conditions.append("(listed_unix_ns, seq) < (?, ?)")
-            values += _cursor_values(before)
-        for column, wanted in (("node", node), ("comm", comm)):
-            if wanted is not None:
-                conditions.append(f"{column} = ?")
-                values.append(wanted)
-        where = " AND ".join(conditions)
-        query = f"SELECT {_COLUMNS} FROM event WHERE {where} ORDER BY listed_unix_ns DESC, seq DESC LIMIT ?"  # noqa: S608
-        with self._reading() as connection:
-            rows = connection.execute(query, (*values, limit + 1)).fetchall()
-        events = tuple(_received(row) for row in rows[:limit])
-        return Page(events, events[-1].cursor if len(rows) > limit else None)
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with (
-            _explained(f"can't read the collector's store {self.path}"),
-            closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
-        ):
-            yield connection
-
     def _write_loop(self) -> None:
         stopping = False
         while not stopping:
@@ -155,7 +153,7 @@ class Store:
     def _commit(self, group: Sequence[_Write]) -> None:
         received = self._clock_ns()
         try:
-            with _explained(f"can't write to the collector's store {self.path}"), self._connection:
+            with explained(f"can't write to the collector's store {self.path}"), self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
                 stored = [self._insert(write.events, received) for write in group]
         except BaseException as exc:  # noqa: BLE001 - whoever waits must hear of it, whatever it was
@@ -166,11 +164,17 @@ class Store:
             write.done.set_result(count)
 
     def _insert(self, events: Sequence[StoredEvent], received: int) -> int:
-        return sum(self._connection.execute(_INSERT, _row(event, received)).rowcount for event in events)
+        return sum(self._insert_one(event, received) for event in events)
+
+    def _insert_one(self, event: StoredEvent, received: int) -> bool:
+        row = self._connection.execute(_INSERT, _row(event, received)).fetchone()
+        if row is not None:
+            self._connection.execute("INSERT INTO document VALUES (?, ?)", (row[0], event.document))
+        return row is not None
 
 
 @contextmanager
-def _explained(what: str) -> Iterator[None]:
+def explained(what: str) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as exc:
@@ -200,21 +204,20 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _row(event: StoredEvent, received: int) -> tuple[object, ...]:
-    happened = event.time_unix_ns
-    listed = believed_unix_ns(happened, received)
-    return (event.uid, received, happened, listed, event.node, event.comm, event.exe, event.origin, event.document)
-
-
-def _received(row: tuple[int, str, int, int | None, int, str, str, str, str, str]) -> ReceivedEvent:
-    seq, uid, received, happened, listed, node, comm, exe, origin, document = row
-    event = StoredEvent(uid, happened, node, comm, exe, origin, document)
-    return ReceivedEvent(event, received, f"{listed}-{seq}")
-
-
-def _cursor_values(cursor: str) -> list[int]:
-    parts = _CURSOR.fullmatch(cursor)
-    values = [int(part) for part in parts.groups()] if parts else []
-    if not values or max(values) >= 2**63:
-        raise ValueError(f"{cursor[:60]!r} is not a cursor that this collector gave")
-    return values
+def _row(event: StoredEvent, received: int) -> dict[str, object]:
+    document = event.document.encode()
+    return {
+        "uid": event.uid,
+        "variant": 0,
+        "digest": hashlib.sha256(document).digest()[:16],
+        "received_unix_ns": received,
+        "time_unix_ns": event.time_unix_ns,
+        "listed_unix_ns": believed_unix_ns(event.time_unix_ns, received),
+        "node": event.node,
+        "comm": event.comm,
+        "exe": event.exe,
+        "origin": event.origin,
+        "bytes": len(document),
+        **asdict(event.sender),
+        **asdict(event.extent),
+    }

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from target import Target
 
 from kmsg_exporter.collector.body import _Gunzip
-from kmsg_exporter.collector.store import _cursor_values
+from kmsg_exporter.collector.reading import _cursor_values
 from kmsg_exporter.local.server import LocalServer
 
 _LIMIT = 4096

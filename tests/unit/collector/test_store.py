@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kmsg_exporter.collector.event import StoredEvent
+from kmsg_exporter.collector.reading import Reading
 from kmsg_exporter.collector.store import Store
 from kmsg_exporter.errors import CollectorError, StoreTooNew
 
@@ -24,7 +25,7 @@ def event(uid: str, *, ago_seconds: int = 0, node: str = "node-7", comm: str = "
 
 
 def uids(store: Store, **query: str) -> list[str]:
-    return [received.event.uid for received in store.page(limit=100, **query).events]
+    return [received.event.uid for received in Reading(store.path).page(limit=100, **query).events]
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def store(open_store: Callable[[], Store]) -> Iterator[Store]:
 
 def test_an_event_is_there_once_its_future_is_done(store: Store) -> None:
     assert store.add([event("a")]).result(10) == 1
-    received = store.get("a")
+    received = Reading(store.path).get("a")
     assert received is not None
     assert received.event == event("a")
     assert received.received_unix_ns == NOW_NS
@@ -95,7 +96,7 @@ def test_many_writers_at_once_all_get_their_events_stored(store: Store) -> None:
         writer.start()
     for writer in writers:
         writer.join()
-    page = store.page(limit=500)
+    page = Reading(store.path).page(limit=500)
     assert len({received.event.uid for received in page.events}) == 160
 
 
@@ -115,11 +116,11 @@ def test_a_clock_that_can_not_be_right_is_replaced_by_the_arrival_for_the_order(
 
 def test_pages_by_cursor_show_every_event_once_though_new_ones_arrive(store: Store) -> None:
     store.add([event(f"{number}", ago_seconds=number // 2) for number in range(10)]).result(10)
-    first = store.page(limit=4)
+    first = Reading(store.path).page(limit=4)
     store.add([event("new")]).result(10)
     assert first.next_cursor is not None
-    second = store.page(limit=4, before=first.next_cursor)
-    third = store.page(limit=4, before=second.next_cursor)
+    second = Reading(store.path).page(limit=4, before=first.next_cursor)
+    third = Reading(store.path).page(limit=4, before=second.next_cursor)
     assert third.next_cursor is None
     seen = [received.event.uid for page in (first, second, third) for received in page.events]
     assert seen == ["1", "0", "3", "2", "5", "4", "7", "6", "9", "8"]
@@ -127,7 +128,7 @@ def test_pages_by_cursor_show_every_event_once_though_new_ones_arrive(store: Sto
 
 def test_a_last_page_that_is_full_has_no_next(store: Store) -> None:
     store.add([event("a"), event("b")]).result(10)
-    assert store.page(limit=2).next_cursor is None
+    assert Reading(store.path).page(limit=2).next_cursor is None
 
 
 def test_filters_hold_together(store: Store) -> None:
@@ -141,11 +142,11 @@ def test_filters_hold_together(store: Store) -> None:
 @pytest.mark.parametrize("cursor", ["", "1", "1-", "-1-1", "x-y", f"{2**63}-1", f"1-{2**63}", "1-1;", "٣-٣"])
 def test_a_cursor_that_was_never_given_is_an_error(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match="is not a cursor that this collector gave"):
-        store.page(limit=1, before=cursor)
+        Reading(store.path).page(limit=1, before=cursor)
 
 
 def test_an_unknown_uid_is_none(store: Store) -> None:
-    assert store.get("unknown") is None
+    assert Reading(store.path).get("unknown") is None
 
 
 def test_text_with_a_nul_comes_back_as_it_was(store: Store) -> None:
@@ -162,7 +163,7 @@ def test_a_newer_file_is_refused_and_left_as_it_is(path: Path, open_store: Calla
     with pytest.raises(StoreTooNew) as raised:
         open_store()
     assert str(raised.value) == (
-        f"the collector's store {path} has schema version 7, this program knows 1: "
+        f"the collector's store {path} has schema version 7, this program knows 2: "
         "run the newer program, or give this one another data directory"
     )
     assert path.read_bytes() == before
