@@ -37,6 +37,7 @@ from kmsg_exporter.process.recorder import FlightRecorder
 from kmsg_exporter.push.endpoint import Endpoint
 from kmsg_exporter.push.otlp import log_record
 from kmsg_exporter.push.resource import Resource
+from kmsg_exporter.push.sample import most
 from kmsg_exporter.push.sender import Sender
 from kmsg_exporter.push.spool import RingPosition, Spool
 from kmsg_exporter.ring.devkmsg import DevKmsg
@@ -159,7 +160,7 @@ class Agent:
                 ring, recorder, sample=config.push_sample, redact=config.push_redact, started_ns=started_ns
             ),
             scan=scan,
-            tell=stack.enter_context(Teller(tell)).put,
+            tell=stack.enter_context(Teller(tell, sample=most(config.push_sample))).put,
             push_state=sender.state,
             reattach=self._reattach,
             improve=lambda: self._improve(late),
