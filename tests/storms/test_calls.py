@@ -40,9 +40,9 @@ def test_a_clear_loop_at_full_speed_is_counted_to_the_last(
 def test_a_read_storm_is_counted_to_the_last(tmp_path: Path, backend: str, programs: Path, figures: Figures) -> None:
     with running(tmp_path, backend) as agent, scraped(agent.port) as scrapers:
         rested = used(agent.pid)
-        run(Path("sleep"), SECONDS)  # what it takes when nothing goes on
+        run(programs / "reads", SECONDS, READS_PER_SECOND, "/dev/zero")  # a CPU as busy, with what concerns nobody
         before = used(agent.pid)
-        calls, nbytes = map(int, run(programs / "reads", SECONDS, READS_PER_SECOND).split())
+        calls, nbytes = map(int, run(programs / "reads", SECONDS, READS_PER_SECOND, "/dev/kmsg").split())
         after = used(agent.pid)
         labels = {"comm": "reads", "exe": str(programs / "reads"), "interface": "dev_kmsg"}
         eventually(lambda: agent.count("kmsg_reads_total", **labels) == calls)
@@ -51,7 +51,7 @@ def test_a_read_storm_is_counted_to_the_last(tmp_path: Path, backend: str, progr
         report(figures, what, before, after, scrapers, share=before.share(rested) + 0.002)
 
 
-def run(program: Path, *arguments: float) -> str:
+def run(program: Path, *arguments: float | str) -> str:
     return subprocess.run([program, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
 
 
