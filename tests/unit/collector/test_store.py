@@ -13,7 +13,7 @@ import pytest
 
 from kmsg_exporter.collector.event import StoredEvent
 from kmsg_exporter.collector.reading import Reading
-from kmsg_exporter.collector.store import Store
+from kmsg_exporter.collector.store import Outcome, Store
 from kmsg_exporter.errors import CollectorError, StoreTooNew
 
 NOW_NS = 1_770_000_000_000_000_000
@@ -45,7 +45,7 @@ def store(open_store: Callable[[], Store]) -> Iterator[Store]:
 
 
 def test_an_event_is_there_once_its_future_is_done(store: Store) -> None:
-    assert store.add([event("a")]).result(10) == 1
+    assert store.add([event("a")]).result(10) == Outcome(stored=1)
     received = Reading(store.path).get("a")
     assert received is not None
     assert received.event == event("a")
@@ -65,8 +65,8 @@ def test_the_file_is_a_wal_and_commits_are_synced(store: Store, path: Path) -> N
 
 
 def test_an_event_is_stored_once_and_the_first_wins(store: Store) -> None:
-    assert store.add([event("a"), event("a"), event("b")]).result(10) == 2
-    assert store.add([replace(event("a"), node="other")]).result(10) == 0
+    assert store.add([event("a"), event("a"), event("b")]).result(10) == Outcome(stored=2, duplicates=1)
+    assert store.add([replace(event("a"), node="other")]).result(10) == Outcome(duplicates=1)
     assert sorted(uids(store)) == ["a", "b"]
     assert uids(store, node="other") == []
 
@@ -81,7 +81,7 @@ def test_events_survive_a_restart(open_store: Callable[[], Store]) -> None:
 def test_closing_commits_what_was_queued(open_store: Callable[[], Store]) -> None:
     with open_store() as first:
         pending = [first.add([event(str(number))]) for number in range(200)]
-    assert [future.result(0) for future in pending] == [1] * 200
+    assert [future.result(0) for future in pending] == [Outcome(stored=1)] * 200
     with open_store() as second:
         assert len(uids(second)) == 100
 
@@ -174,7 +174,11 @@ def test_a_file_that_is_no_database_is_a_clear_error(path: Path, open_store: Cal
     path.write_bytes(b"not SQLite at all" * 100)
     with pytest.raises(CollectorError) as raised:
         open_store()
-    assert str(raised.value) == f"can't open the collector's store {path}: file is not a database"
+    assert str(raised.value) == (
+        f"can't open the collector's store {path}: file is not a database: it is damaged: "
+        "stop the collector, move the file and those beside it that begin with its name away, put a backup in its "
+        "place if there is one, and start again"
+    )
 
 
 def test_a_data_directory_that_is_a_file_is_a_clear_error(path: Path, open_store: Callable[[], Store]) -> None:
@@ -190,7 +194,7 @@ def test_a_write_that_fails_is_told_to_who_waits_and_the_next_one_works(store: S
         with pytest.raises(CollectorError, match=r"can't write to the collector's store .*: disk is full"):
             failed.result(10)
         connection.execute("DROP TRIGGER full")
-    assert store.add([event("a")]).result(10) == 1
+    assert store.add([event("a")]).result(10) == Outcome(stored=1)
 
 
 def test_others_may_not_read_the_directory(path: Path, store: Store) -> None:
