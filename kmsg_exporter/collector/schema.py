@@ -15,6 +15,7 @@ from typing import Any, Final
 from kmsg_exporter.collector.decode import content_digest, extent_of, sender_of
 from kmsg_exporter.errors import CollectorError, StoreTooNew
 
+STORE_NAME: Final = "events.sqlite3"
 SCHEMA_VERSION: Final = 2
 MIGRATION_STEP: Final = 500
 _PROGRESS_SECONDS: Final = 5.0
