@@ -124,7 +124,7 @@ def _event(where: str, resource: dict[str, Any], record: dict[str, Any]) -> Stor
         raise _RefusedError(
             "uid", f"attribute log.record.uid is {_shown(uid)}: it must be a UUID or another short plain identifier"
         )
-    text = _dumped(document)
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     if len(text) > MAX_RECORD_BYTES or len(text.encode()) > MAX_RECORD_BYTES:
         raise _RefusedError("size", f"the record is over {MAX_RECORD_BYTES} bytes")
     return StoredEvent(
@@ -173,11 +173,8 @@ def content_digest(time_unix_ns: int | None, document: dict[str, Any]) -> bytes:
     The resource is no part of it: an agent that was upgraded between two tries sends the same event.
     """
     content = {name: value for name, value in document.items() if name != "resource"}
-    return hashlib.sha256(_dumped([time_unix_ns, content]).encode()).digest()[:16]
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps([time_unix_ns, content], ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).digest()[:16]
 
 
 def _severe(by_level: Any) -> int:

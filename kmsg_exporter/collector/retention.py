@@ -15,11 +15,15 @@ _NS: Final = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """For how long and how much. Agents unheard of for `forget_after_seconds` are forgotten."""
+    """For how long and how much. Agents unheard of for `forget_after_seconds` are forgotten.
+
+    That begins `grace_seconds` after the start: when the collector was away, it was nobody else's silence.
+    """
 
     retention_seconds: float = 90 * 86400.0
     max_bytes: int = 4 << 30
     forget_after_seconds: float = 7 * 86400.0
+    grace_seconds: float = 3600.0
     max_agents: int = 50_000
 
 
@@ -48,7 +52,8 @@ class Retention:
         self._keep = keep
         self._clock_ns = clock_ns
         self._running_ns = running_ns
-        self._offset_ns = clock_ns() - running_ns()
+        self._began_ns = running_ns()
+        self._offset_ns = clock_ns() - self._began_ns
         self._full = False
         self._page_size = self._pragma("page_size")
 
@@ -69,6 +74,9 @@ class Retention:
         return Gone(bytes=len(oldest), more=len(oldest) == STEP_EVENTS)
 
     def forget_before_ns(self) -> int:
+        """Agents that were last heard of before this moment are forgotten; 0 is none."""
+        if self._running_ns() - self._began_ns < self._keep.grace_seconds * _NS:
+            return 0
         return self._now_ns() - int(self._keep.forget_after_seconds * _NS)
 
     def free_bytes(self) -> int:
