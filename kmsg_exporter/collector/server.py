@@ -257,9 +257,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _is_loopback(address: str) -> bool:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_loopback
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def _address(host: str, port: int) -> str:
