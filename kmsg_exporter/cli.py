@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 
 from kmsg_exporter import __version__
@@ -39,6 +40,10 @@ def parser() -> Parser:
         add_flags(command, name)
         if name == "doctor":
             command.add_argument("--json", action="store_true", help="the same for programs")
+        if name == "collector":
+            command.add_argument(
+                "--backup", metavar="FILE", help="copy what the collector has stored, also while one runs, and exit"
+            )
     return top
 
 
@@ -50,6 +55,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         configure(config.log_level, config.log_format, sys.stderr, environ=environ)
         if args.command == "run":
             return _run(config, environ)
+        if args.command == "collector" and args.backup is not None:
+            return _back_up(config, args.backup)
         if args.command == "collector":
             return _collect(config, environ)
         if args.command == "doctor":
@@ -91,7 +98,7 @@ def _collect(config: Config, environ: Mapping[str, str]) -> int:
     from kmsg_exporter.agent.notify import Notifier
     from kmsg_exporter.collector.server import serve_until_signal
 
-    server = collector_server(config)
+    server = collector_server(config, environ)
     notifier = Notifier(environ)
 
     def started() -> None:
@@ -100,4 +107,12 @@ def _collect(config: Config, environ: Mapping[str, str]) -> int:
 
     serve_until_signal(server, on_started=started)
     notifier.stopping()
+    return 0
+
+
+def _back_up(config: Config, target: str) -> int:
+    from kmsg_exporter.collector.backup import back_up
+    from kmsg_exporter.collector.schema import STORE_NAME
+
+    back_up(config.collector_directory / STORE_NAME, Path(target), terminal=sys.stderr)
     return 0

@@ -265,9 +265,12 @@ class Agent:
 
     def _endpoint(self) -> Endpoint | None:
         url = self.config.push_endpoint
-        if url is None and self._collector is not None:
-            url = f"{self._collector.url}v1/logs"
         endpoint = Endpoint.from_environ(self._environ, url)
+        if url is None and self._collector is not None:  # what the environment says is for another one
+            endpoint = Endpoint.from_environ({}, f"{self._collector.inside_url}v1/logs")
+            if endpoint is not None:
+                token = f"Bearer {self._collector.inside_token}"
+                endpoint = replace(endpoint, headers={"Authorization": token}, compression="none")
         if endpoint is None or self.config.push_timeout_seconds is None:
             return endpoint
         return replace(endpoint, timeout_seconds=self.config.push_timeout_seconds)
@@ -275,7 +278,7 @@ class Agent:
     def _start_collector(self, stack: ExitStack) -> CollectorServer | None:
         if not self.config.collector_embedded:
             return None
-        server = collector_server(self.config)
+        server = collector_server(self.config, self._environ, inside=True)
         return stack.enter_context(server)
 
     def _start_local(self, stack: ExitStack, spool: Spool, watch: Watch) -> None:
@@ -328,19 +331,37 @@ def attach(config: Config) -> plan.Attached:
     return plan.attach(config.backend, where)
 
 
-def collector_server(config: Config) -> CollectorServer:
-    """The embedded collector, not yet started. Raises CollectorError when its packages are not installed."""
+def collector_server(config: Config, environ: Mapping[str, str], *, inside: bool = False) -> CollectorServer:
+    """The embedded collector, not yet started. Raises CollectorError when its packages are not installed, ConfigError.
+
+    With `inside` it has an address for the agent of this process, too.
+    """
     from kmsg_exporter.errors import CollectorError
 
     try:
-        from kmsg_exporter.collector.server import CollectorServer
+        from kmsg_exporter.collector.retention import Keep
+        from kmsg_exporter.collector.server import CollectorServer, Settings
     except ImportError as exc:
         raise CollectorError(
             f"the collector needs {exc.name}, which is not installed: pip install 'kmsg-exporter[collector]'"
         ) from exc
-    return CollectorServer(
-        config.collector_listen_address.host, config.collector_listen_address.port, config.collector_directory
+    file = config.collector_web_config_file
+    settings = Settings(
+        guard=None if file is None else Guard(file),
+        allow_anonymous=config.collector_allow_anonymous,
+        page_address=config.collector_page_address,
+        keep=Keep(
+            retention_seconds=config.collector_retention_seconds,
+            max_bytes=config.collector_max_bytes,
+            forget_after_seconds=config.collector_forget_after_seconds,
+        ),
+        silent_after_seconds=config.collector_silent_after_seconds,
+        access_log=config.collector_access_log,
+        revision=environ.get("KMSG_EXPORTER_REVISION") or "unknown",
+        inside=inside,
     )
+    address = config.collector_listen_address
+    return CollectorServer(address.host, address.port, config.collector_directory, settings)
 
 
 def _shown(host: str) -> str:

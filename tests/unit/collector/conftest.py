@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import pytest
@@ -61,7 +62,13 @@ class MakeRecord(Protocol):
 
 
 class MakeBody(Protocol):
-    def __call__(self, *records: dict[str, Any], node: str = ...) -> bytes: ...
+    def __call__(
+        self,
+        *records: dict[str, Any],
+        node: str = ...,
+        resource: Mapping[str, Any] = ...,
+        scope: Mapping[str, Any] = ...,
+    ) -> bytes: ...
 
 
 def any_value(value: Any) -> dict[str, Any]:
@@ -103,9 +110,18 @@ def record() -> MakeRecord:
 
 @pytest.fixture
 def body() -> MakeBody:
-    def make(*records: dict[str, Any], node: str = "node-7") -> bytes:
-        resource = {"attributes": key_values({"service.name": "kmsg-exporter", "host.name": node})}
-        logs = {"resource": resource, "scopeLogs": [{"scope": {"name": "kmsg_exporter"}, "logRecords": list(records)}]}
+    def make(
+        *records: dict[str, Any],
+        node: str = "node-7",
+        resource: Mapping[str, Any] = MappingProxyType({}),
+        scope: Mapping[str, Any] = MappingProxyType({}),
+    ) -> bytes:
+        named = {"service.name": "kmsg-exporter", "host.name": node, **resource}
+        counted = {"name": "kmsg_exporter", "attributes": key_values(scope)}
+        logs = {
+            "resource": {"attributes": key_values(named)},
+            "scopeLogs": [{"scope": counted, "logRecords": list(records)}],
+        }
         return json.dumps({"resourceLogs": [logs]}).encode()
 
     return make
