@@ -241,6 +241,28 @@ class Config:
         "How long one attempt to send may take.",
         shown="OTEL_EXPORTER_OTLP_TIMEOUT if set, else 10",
     )
+    push_headers_file: Path | None = _row(
+        "push.headers-file",
+        None,
+        values.PATH,
+        PUSH,
+        "Send the headers of this file too, lines like Name: value. Read again when it changes; never shown.",
+    )
+    push_bearer_token_file: Path | None = _row(
+        "push.bearer-token-file",
+        None,
+        values.PATH,
+        PUSH,
+        "Send the token in this file as Authorization: Bearer TOKEN. Read again when it changes; never shown.",
+    )
+    push_hello_interval_seconds: int = _row(
+        "push.hello-interval-seconds",
+        300,
+        values.whole(0, 86_400),
+        PUSH,
+        "How often to send a request without events, by which a collector tells a silent node from a missing one; "
+        "0: never.",
+    )
     collector_embedded: bool = _row(
         "collector.embedded",
         False,

@@ -19,7 +19,8 @@ import tenacity  # noqa: F401
 from kmsg_exporter.push.endpoint import Endpoint
 from kmsg_exporter.push.resource import Resource
 from kmsg_exporter.push.sender import Sender
-from kmsg_exporter.push.spool import RingPosition, Spool
+from kmsg_exporter.push.identity import RingPosition
+from kmsg_exporter.push.spool import Spool
 
 
 class Ring:

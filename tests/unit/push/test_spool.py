@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from kmsg_exporter.errors import SpoolError, SpoolTooNew
-from kmsg_exporter.push.spool import RingPosition, Spool
+from kmsg_exporter.push.identity import RingPosition
+from kmsg_exporter.push.spool import Spool
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_a_full_spool_gives_up_the_oldest_sent_first_then_the_oldest_unsent_and_
         while spool.state.dropped_total["spool_full"] == 0:
             newest = spool.append(large).sequence
         assert sequences(spool) == [2, 3, *range(6, newest + 1)]
-        assert spool.state.dropped_total == {"spool_full": 1, "spool_corrupt": 0}
+        assert spool.state.dropped_total == {"spool_full": 1, "spool_corrupt": 0, "refused": 0}
     assert path.stat().st_size <= 136 << 10
 
 
@@ -136,7 +137,7 @@ def test_a_newer_schema_is_refused_by_name_and_left_alone(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(SpoolTooNew) as caught:
         Spool(path)
-    assert str(caught.value).startswith(f"{path} has schema version 9, this program knows versions up to 1: ")
+    assert str(caught.value).startswith(f"{path} has schema version 9, this program knows versions up to 2: ")
     assert path.read_bytes() == before
 
 
@@ -146,7 +147,7 @@ def test_a_corrupt_file_is_set_aside_and_a_fresh_one_begun(path: Path, caplog: p
     with closing(Spool(path)) as spool:
         assert spool.append(render).sequence == 1
         assert spool.durable
-        assert spool.state.dropped_total == {"spool_full": 0, "spool_corrupt": 1}
+        assert spool.state.dropped_total == {"spool_full": 0, "spool_corrupt": 1, "refused": 0}
     aside = path.with_name("spool.db.corrupt")
     assert aside.read_bytes() == b"not a database" * 1000
     assert f"the spool {path} is corrupt (file is not a database): kept as {aside}, begun afresh" in caplog.text
@@ -252,6 +253,8 @@ def test_only_the_owner_can_read_it(path: Path) -> None:
         spool.append(render)
         assert {file.name: oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {
             "spool.db": "0o600",
+            "spool.db.lock": "0o600",
+            "spool.db.reserve": "0o600",
             "spool.db-shm": "0o600",
             "spool.db-wal": "0o600",
         }
