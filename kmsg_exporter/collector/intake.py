@@ -16,6 +16,7 @@ from kmsg_exporter.collector.decode import decode_logs
 from kmsg_exporter.collector.store import Store
 
 MAX_REASONS: Final = 3
+INLINE_BYTES: Final = 64 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,9 @@ def intake_routes(store: Store, *, max_body_bytes: int = MAX_BODY_BYTES) -> list
     """The write path on a store that is open."""
 
     async def receive(request: Request) -> Response:
-        batch = await run_in_threadpool(decode_logs, await read_json_body(request, limit_bytes=max_body_bytes))
+        body = await read_json_body(request, limit_bytes=max_body_bytes)
+        # a thread of its own costs as much as some tens of KB; more would hold up everybody else
+        batch = decode_logs(body) if len(body) <= INLINE_BYTES else await run_in_threadpool(decode_logs, body)
         if batch.events:
             await asyncio.wrap_future(store.add(batch.events))
         if not batch.refused:
