@@ -48,7 +48,7 @@ _CERTIFICATES: Final = {
 _UNKNOWN: Final = "is signed by nobody known here: name the CA's file in OTEL_EXPORTER_OTLP_CERTIFICATE"
 _WANTED: Final = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_BAD_CERTIFICATE"})
 _MUTUAL: Final = (
-    "the collector wants another client certificate: name it in OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, _KEY"
+    "it ends the connection: does it want a client certificate? Name one in OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, _KEY"
 )
 _REDIRECTED: Final = "redirects are not followed: configure the address it points to"
 
@@ -95,12 +95,13 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
 
 
 def _certificate(error: Exception) -> tuple[str | None, bool]:
-    """What is wrong with a certificate, in words, and that it stays wrong until somebody changes it."""
+    """What is wrong with a certificate, in words, and whether it stays wrong until somebody changes it."""
     for exc in _chain(error):
         if isinstance(exc, ssl.SSLCertVerificationError):
             return f"its certificate {_CERTIFICATES.get(exc.verify_code, _UNKNOWN)}", True
-        if isinstance(exc, ssl.SSLError) and exc.reason in _WANTED:
-            return _MUTUAL, True
+        # TLS 1.3 refuses a client after its handshake: whether its alert or its end comes first is chance
+        if isinstance(exc, ssl.SSLEOFError) or (isinstance(exc, ssl.SSLError) and exc.reason in _WANTED):
+            return _MUTUAL, False
     return None, False
 
 
