@@ -39,7 +39,7 @@ def connections_allowed() -> int:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
-    return max(min(MAX_CONNECTIONS, soft - _RESERVED_DESCRIPTORS), soft // 2)
+    return min(MAX_CONNECTIONS, max(soft - _RESERVED_DESCRIPTORS, soft // 2))
 
 
 class Crowd:

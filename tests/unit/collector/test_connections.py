@@ -135,7 +135,7 @@ def test_a_head_over_the_limit_is_refused(crowded: CollectorServer) -> None:
 
 
 def test_the_limit_on_descriptors_is_raised_and_leaves_some_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = (1024, 4096)
+    limits = (1024, 1 << 20)
 
     def get_limit(_which: int) -> tuple[int, int]:
         return limits
@@ -146,7 +146,9 @@ def test_the_limit_on_descriptors_is_raised_and_leaves_some_for_the_rest(monkeyp
 
     monkeypatch.setattr(resource, "getrlimit", get_limit)
     monkeypatch.setattr(resource, "setrlimit", set_limit)
-    assert (connections.connections_allowed(), limits) == (2048, (4096, 4096))
+    assert (connections.connections_allowed(), limits) == (2048, (65536, 1 << 20))
+    limits = (1024, 2000)
+    assert (connections.connections_allowed(), limits) == (1744, (2000, 2000))
     limits = (1024, 1024)
     assert connections.connections_allowed() == 768
     limits = (100, 100)

@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 import subprocess
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -28,12 +27,6 @@ INSTANCE = {"service.instance.id": "one", "service.version": "0.9.0"}
 @pytest.fixture(autouse=True)
 def looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "_LOOK_SECONDS", 0.0)
-
-
-@pytest.fixture
-def logging_server(tmp_path: Path) -> Iterator[CollectorServer]:
-    with CollectorServer("127.0.0.1", 0, tmp_path / "data", Settings(access_log=True)) as running:
-        yield running
 
 
 def values(client: Any) -> dict[str, float]:
@@ -181,10 +174,13 @@ def test_a_store_that_can_not_be_read_is_not_ready(
 
 
 def test_requests_are_logged_when_asked_for_without_what_may_be_secret(
-    logging_server: CollectorServer, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    with closing(http.client.HTTPConnection("127.0.0.1", logging_server.port, timeout=10)) as connection:
+    with (
+        CollectorServer("127.0.0.1", 0, tmp_path, Settings(access_log=True)) as server,
+        closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection,
+    ):
         headers = {"Authorization": "Bearer s3cret", "User-Agent": "x" * 300 + "\t"}
         connection.request("GET", "/api/events%0a%1b[31m?token=s3cret", headers=headers)
         connection.getresponse().read()
