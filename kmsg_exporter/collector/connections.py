@@ -39,15 +39,14 @@ def connections_allowed() -> int:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
-    return max(min(MAX_CONNECTIONS, soft - _RESERVED_DESCRIPTORS), soft // 2)
+    return min(MAX_CONNECTIONS, max(soft - _RESERVED_DESCRIPTORS, soft // 2))
 
 
 class Crowd:
     """All connections of a server, whichever door they came through."""
 
-    def __init__(self, counts: Counts, *, most: int, request_seconds: float = REQUEST_SECONDS) -> None:
+    def __init__(self, counts: Counts, *, most: int) -> None:
         self.counts = counts
-        self.request_seconds = request_seconds
         self._most = most
         self._guests: dict[_Guest, None] = {}
 
@@ -171,9 +170,7 @@ class Connection(H11Protocol):
     def _await_request(self) -> None:
         """From the first byte of it, or the first moment of all: bytes that trickle in win no time."""
         if self._request_timer is None:
-            self._request_timer = self.loop.call_later(
-                self._crowd.request_seconds, self._guest.close, "request_timeout"
-            )
+            self._request_timer = self.loop.call_later(REQUEST_SECONDS, self._guest.close, "request_timeout")
 
     def _stop_awaiting(self) -> None:
         if self._request_timer is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +136,11 @@ def server(tmp_path: Path) -> Iterator[CollectorServer]:
 @pytest.fixture
 def client(server: CollectorServer) -> Client:
     return Client(server.port)
+
+
+@pytest.fixture
+def make_client() -> Callable[[int], Client]:
+    return Client
 
 
 @pytest.fixture
