@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         if args.command == "doctor":
             from kmsg_exporter.commands.doctor import main as doctor
 
-            return doctor(config, as_json=args.json)
+            return doctor(config, environ, as_json=args.json)
         from kmsg_exporter.commands.cleanup import main as cleanup
 
         return cleanup(config)

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from kmsg_exporter import __version__
-from kmsg_exporter.agent import place
+from kmsg_exporter.agent import destination, place
 from kmsg_exporter.agent.narrator import narrate_emptying
 from kmsg_exporter.agent.notify import Notifier
 from kmsg_exporter.agent.reload import Reloader
@@ -215,7 +215,7 @@ class Agent:
             proc=config.path_procfs,
             guard=self._guard,
         )
-        self._start_local(stack, spool, observe)  # before the web server, which says that all is ready
+        self._start_local(stack, spool, sender, observe)  # before the web server, which says that all is ready
         stack.enter_context(self._web)
         sender.start()
         self._reloader = stack.enter_context(reloader)
@@ -298,23 +298,9 @@ class Agent:
         )
 
     def _endpoint(self, config: Config) -> Endpoint | None:
-        if config.push_endpoint is None and self._collector is not None:
-            # what the environment and the files of secrets say is for another one
-            endpoint = Endpoint.from_environ({}, f"{self._collector.inside_url}v1/logs")
-            if endpoint is not None:
-                token = f"Bearer {self._collector.inside_token}"
-                endpoint = replace(endpoint, headers={"Authorization": token}, compression="none")
-        else:
-            endpoint = Endpoint.from_environ(self._environ, config.push_endpoint)
-            if endpoint is not None:
-                endpoint = replace(
-                    endpoint,
-                    headers_file=config.push_headers_file,
-                    bearer_token_file=config.push_bearer_token_file,
-                )
-        if endpoint is None or config.push_timeout_seconds is None:
-            return endpoint
-        return replace(endpoint, timeout_seconds=config.push_timeout_seconds)
+        if config.push_endpoint is None and self._collector is not None and self._collector.inside_url is not None:
+            return destination.inside(config, self._collector.inside_url, self._collector.inside_token)
+        return destination.configured(config, self._environ)
 
     def _start_collector(self, stack: ExitStack) -> CollectorServer | None:
         if not self.config.collector_embedded:
@@ -322,9 +308,18 @@ class Agent:
         server = collector_server(self.config, self._environ, inside=True)
         return stack.enter_context(server)
 
-    def _start_local(self, stack: ExitStack, spool: Spool, observe: Callable[[], Observation]) -> None:
+    def _start_local(self, stack: ExitStack, spool: Spool, sender: Sender, observe: Callable[[], Observation]) -> None:
         answers: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-            "status": lambda _: asdict(observe()) | {"version": __version__, "pid": os.getpid()},
+            "status": lambda _: (
+                asdict(observe())
+                | {
+                    "version": __version__,
+                    "pid": os.getpid(),
+                    "push_to": sender.destination,
+                    "push_failing": sender.failing,
+                    "state_directory": str(self.config.state_directory),
+                }
+            ),
             "history": lambda asked: [
                 {"sent_unix": event.sent_unix, "aside": event.aside, "record": json.loads(event.record)}
                 for event in spool.history(min(int(asked.get("limit", 100)), 1000))

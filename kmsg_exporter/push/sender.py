@@ -119,6 +119,16 @@ class Sender:
             dropped_total=dict(queue.dropped_total),
         )
 
+    @property
+    def destination(self) -> str | None:
+        """The address that events go to, without what may be a secret in it; None when they stay here."""
+        return None if self._delivery is None else str(self._delivery.endpoint)
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """Why the push fails now, in the words of the metric; empty when it works."""
+        return tuple(sorted(self._failing))
+
     def _take_over(self) -> None:
         """The endpoint that is to be used from now on."""
         with self._lock:
