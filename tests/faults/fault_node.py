@@ -56,7 +56,7 @@ class Hurried(threading.Event):
 
 
 class Node:
-    """Events are `{"uid": ..., "sequence": ...}`. What happens while nothing is to be sent happens HURRY times faster."""
+    """Events are `{"uid": ..., "sequence": ...}`. While nothing is to be sent time passes HURRY times faster."""
 
     def __init__(self, path: Path, endpoint: Endpoint, hello_interval_seconds: float = 0.0) -> None:
         self.spool = Spool(path)

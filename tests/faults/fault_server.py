@@ -29,9 +29,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))
-        records = json.loads(body)["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+        content = json.loads(body)
+        records = content["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
         numbers = [record["sequence"] for record in records]
         self.server.heard.append((self.path, dict(self.headers), numbers))
+        self.server.bodies.append(content)
         with suppress(OSError):
             self.server.act(self, numbers)
 
@@ -54,7 +56,8 @@ class Handler(BaseHTTPRequestHandler):
 class Collector(ThreadingHTTPServer):
     """Does with each request what `act` says.
 
-    `heard` has path, headers and sequence numbers of each, `taken` the numbers that were accepted.
+    `heard` has path, headers and sequence numbers of each, `taken` the numbers that were accepted,
+    `bodies` what each request held.
     """
 
     daemon_threads = True
@@ -65,6 +68,7 @@ class Collector(ThreadingHTTPServer):
         self.act = act
         self.heard: list[tuple[str, dict[str, str], list[int]]] = []
         self.taken: list[int] = []
+        self.bodies: list[Any] = []
         self.over = threading.Event()
         self.port = int(self.server_address[1])
         self.context: ssl.SSLContext | None = None
@@ -96,7 +100,7 @@ def accepts(handler: Handler, numbers: list[int]) -> None:
 
 
 def answers(status: int, **headers: str) -> Act:
-    return lambda handler, _: handler.answer(status, **headers)
+    return lambda handler, _: handler.answer(status, b"{}", **headers)
 
 
 def rejects_the_first(handler: Handler, numbers: list[int]) -> None:

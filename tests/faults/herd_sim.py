@@ -61,10 +61,10 @@ class _Spool:
     def state(self) -> SpoolState:
         return SpoolState(queue_events=len(self._events))
 
-    def unsent(self, limit: int, without: Sequence[str]) -> list[StoredEvent]:
+    def unsent(self, limit: int, **_: object) -> list[StoredEvent]:
         return self._events[:limit]
 
-    def mark_sent(self, uids: set[str], now: float) -> None:
+    def mark_sent(self, uids: set[str], _: float) -> None:
         self._events = [event for event in self._events if event.uid not in uids]
 
     def set_aside_uids(self) -> list[str]:
