@@ -13,7 +13,7 @@ from process import Program
 
 from kmsg_exporter.push.endpoint import Endpoint
 
-TOKEN = "one-of-two-tokens"
+TOKEN = "one-of-two-tokens"  # noqa: S105
 SETUP = Path(__file__).with_name("setup.sh")
 _EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
@@ -62,9 +62,7 @@ def running() -> Iterator[Callable[[Program], None]]:
 
 
 @pytest.fixture
-def gateway(
-    otelcol: Path, certificates: Path, tmp_path: Path, running: Callable[[Program], None]
-) -> MakeGateway:
+def gateway(otelcol: Path, certificates: Path, tmp_path: Path, running: Callable[[Program], None]) -> MakeGateway:
     """Starts a gateway: the shipped files beside gateway.yaml, then its settings."""
     made = 0
 

@@ -58,7 +58,7 @@ class Gateway(Program):
     def _healthy(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._health}/", timeout=5) as answer:
-                return answer.status == 200
+                return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
@@ -70,7 +70,7 @@ def file_records(path: Path) -> list[dict[str, Any]]:
 
 
 def line_records(line: str) -> list[dict[str, Any]]:
-    """The records of one OTLP/JSON request, each with the attributes of its resource. A line that a kill has cut has none."""
+    """The records of one OTLP/JSON request, each with its resource's attributes; none of a line that a kill has cut."""
     try:
         request = json.loads(line)
     except ValueError:

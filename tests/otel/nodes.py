@@ -7,9 +7,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kmsg_bench.events import record, resource
+
 from kmsg_exporter.push.endpoint import Endpoint
 from kmsg_exporter.push.sender import Sender
 from kmsg_exporter.push.spool import Spool
@@ -72,7 +73,7 @@ class Nodes:
             self._stack.callback(node.close)
             self.all.append(node)
 
-    def __enter__(self) -> Nodes:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -32,7 +32,7 @@ def test_every_event_is_read_back_after_kills(
     broker: Broker, gateway: MakeGateway, to_gateway: Callable[[Gateway], Endpoint], tmp_path: Path
 ) -> None:
     receiver = gateway("token.yaml", "to-kafka.yaml", KMSG_KAFKA_BROKERS=f"127.0.0.1:{broker.port}")
-    sent = "otelcol_exporter_sent_log_records_total"
+    sent = "otelcol_exporter_sent_log_records"
     with Nodes(NAMES, tmp_path, to_gateway(receiver)) as nodes:
         nodes.empty(5)
         eventually(lambda: nodes.waiting == 0 and receiver.metric(sent) > 0, "some are in Kafka")

@@ -76,13 +76,14 @@ def body(node: str, uid: str, sequence: int) -> bytes:
     return dump(request(resource(node), [record(node, uid, sequence)]))
 
 
-def write_requests(path: Path, count: int, *, nodes: int = 200) -> None:
-    """So many packed bodies, each behind its length, as programs/senders.c wants them; their uids are all new."""
+def write_requests(path: Path, requests: int, *, events: int = 1, nodes: int = 200) -> None:
+    """Packed bodies of so many events, each behind its length, as programs/senders.c wants them; each uid is new."""
     uids = UidSource()
-    known = uids.next()
-    bodies = [body(f"node-{number}", known, number) for number in range(nodes)]
+    known = uids.next().encode()
+    records = [dump(record(f"node-{number}", known.decode(), number)) for number in range(nodes)]
+    head, tail = body("node-1", "", 0).split(dump(record("node-1", "", 0)))
     with path.open("wb") as file:
-        for number in range(count):
-            text = bodies[number % nodes].replace(known.encode(), uids.next().encode())
-            packed = gzip.compress(text, 1, mtime=0)
+        for number in range(0, requests * events, events):
+            texts = (records[(number + each) % nodes].replace(known, uids.next().encode()) for each in range(events))
+            packed = gzip.compress(head + b",".join(texts) + tail, 1, mtime=0)
             file.write(struct.pack("=I", len(packed)) + packed)
