@@ -373,7 +373,7 @@ class Config:
         Path("/run/kmsg-exporter"),
         values.PATH,
         DIRECTORIES,
-        "The agent's local socket, which only its own user can open.",
+        "The agent's local socket, which only its own user can open, and what it gave out last in this boot.",
         shown="RUNTIME_DIRECTORY if set, else /run/kmsg-exporter",
         fallback="RUNTIME_DIRECTORY",
     )

@@ -156,6 +156,8 @@ class Sender:
                 self._take_over()
                 if self._delivery is not None:
                     self._work(self._delivery)
+                if not self._spool.durable:
+                    self._spool.settle()
             except PushError:  # stopped, or given another endpoint, while it failed
                 continue
             except SpoolError:  # closed: the agent is going
@@ -173,8 +175,6 @@ class Sender:
 
     def _idle_seconds(self) -> float | None:
         """Until there is something to do without being woken; None: nothing is."""
-        if not self._spool.durable:
-            self._spool.settle()
         probe_at = self._probe_at if self._delivery is not None and self._to_probe() else _NEVER
         wait = max(0.0, min(self._hello_at, probe_at) - self._monotonic())
         if not self._spool.durable:
@@ -189,7 +189,7 @@ class Sender:
             elif self._to_probe() and self._monotonic() >= self._probe_at:
                 step = self._send_probe
             else:
-                if self._monotonic() < self._hello_at:
+                if self._monotonic() < self._hello_at or self._woken.is_set():
                     return
                 self._say_hello(delivery)
                 continue

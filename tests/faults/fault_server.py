@@ -31,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))
         content = json.loads(body)
         records = content["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
-        numbers = [record["sequence"] for record in records]
+        numbers = [_number(record) for record in records]
         self.server.heard.append((self.path, dict(self.headers), numbers))
         self.server.bodies.append(content)
         with suppress(OSError):
@@ -51,6 +51,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
+
+
+def _number(record: dict[str, Any]) -> int:
+    """The sequence number of one of the tests' small events, or of a real one."""
+    if "sequence" in record:
+        return int(record["sequence"])
+    values = {attribute["key"]: attribute["value"] for attribute in record["attributes"]}
+    return int(values["kmsg.sequence"]["intValue"])
 
 
 class Collector(ThreadingHTTPServer):
@@ -74,9 +82,11 @@ class Collector(ThreadingHTTPServer):
         self.context: ssl.SSLContext | None = None
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        if self.context is not None:
-            request = self.context.wrap_socket(request, server_side=True)
-        super().finish_request(request, client_address)
+        if self.context is None:
+            super().finish_request(request, client_address)
+            return
+        with self.context.wrap_socket(request, server_side=True) as wrapped:
+            super().finish_request(wrapped, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass

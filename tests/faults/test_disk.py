@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping
 from contextlib import closing
@@ -29,8 +30,7 @@ def fill(path: Path) -> None:
     with path.open("wb", buffering=0) as file:
         for size in (1 << 16, 1 << 12):
             with pytest.raises(OSError, match="No space left on device"):
-                while True:
-                    file.write(b"x" * size)
+                file.writelines(itertools.repeat(b"x" * size))
 
 
 def test_a_full_disk_gets_the_reserve_then_memory_and_all_is_there_when_there_is_room(

@@ -607,6 +607,7 @@ def test_a_request_under_way_does_not_hold_up_the_end(node: Node, collector: Col
 
 def test_a_fault_nobody_thought_of_is_counted_and_the_sender_goes_on(node: Node, collector: Collector) -> None:
     broken = node.spool.append(lambda uid, sequence: {"uid": uid, "sequence": sequence})
+    assert node.spool._db is not None
     with node.spool._lock:
         node.spool._db.execute("UPDATE event SET record = 'no json' WHERE uid = ?", (broken.uid,))
     sender = node.sender(Endpoint(collector.url))
