@@ -164,7 +164,7 @@ class Config:
         None,
         values.PATH,
         WEB,
-        "TLS and passwords for the web server, as Prometheus' exporters take them; needs the extra [web].",
+        "TLS, passwords and tokens for the web server, as Prometheus' exporters take them; needs the extra [web].",
     )
     web_max_requests: int = _row(
         "web.max-requests", 40, values.whole(1, 1000), WEB, "Requests that are served at once; more are turned away."

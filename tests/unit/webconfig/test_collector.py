@@ -8,6 +8,7 @@ import hashlib
 import http.client
 import json
 import socket
+import sqlite3
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -17,8 +18,12 @@ from typing import Any, Protocol
 import bcrypt
 import pytest
 
+from kmsg_exporter.agent.agent import Agent
 from kmsg_exporter.collector.server import CollectorServer, Settings
+from kmsg_exporter.config import Config
 from kmsg_exporter.errors import CollectorError
+from kmsg_exporter.push.delivery import Delivery
+from kmsg_exporter.push.resource import Resource
 from kmsg_exporter.webconfig import Guard
 
 SECONDS = 30.0
@@ -217,6 +222,28 @@ def test_the_agent_in_this_process_has_a_way_of_its_own(serve: Serve, issue: Cal
     assert ask(inside, headers=known)[0] == 200
     assert [ask(inside, headers=headers)[0] for headers in ({}, BEARER)] == [401, 401]
     assert ask(inside, "/", headers=known)[0] == 404
+
+
+def test_an_agent_with_its_own_collector_hands_its_events_over_whatever_the_environment_says(
+    serve: Serve, issue: Callable[[str], None], tmp_path: Path
+) -> None:
+    issue("server")
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://elsewhere.example:4318",
+        "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Bearer%20of-another",
+    }
+    agent = Agent(Config(collector_embedded=True), environ)
+    server = agent._collector = serve(MUTUAL + TOKEN, inside=True)
+    endpoint = agent._endpoint()
+    assert endpoint is not None
+    assert str(endpoint) == f"{server.inside_url}v1/logs"
+    assert server.inside_token not in repr(endpoint)
+    delivery = Delivery(endpoint, Resource.from_environ({}, instance_id="one", host_name="node-7"))
+    attributes = [{"key": "log.record.uid", "value": {"stringValue": "a"}}]
+    assert delivery.post([{"eventName": "kmsg.emptied", "attributes": attributes}]) == 0
+    delivery.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "events.sqlite3")) as connection:
+        assert connection.execute("SELECT uid, instance FROM event").fetchall() == [("a", "one")]
 
 
 def test_many_wrong_passwords_do_not_hold_up_those_who_are_known(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

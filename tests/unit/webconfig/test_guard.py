@@ -214,7 +214,8 @@ TOKEN = f"bearer_tokens: {{scraper: 'sha256:{hashlib.sha256(b'random').hexdigest
 
 def test_a_token_opens_the_agents_web_server_too(serve: Serve) -> None:
     server = serve(TOKEN)
-    assert get(server)[0] == 401
+    status, answered = get(server)
+    assert (status, answered["WWW-Authenticate"]) == (401, 'Bearer realm="kmsg_exporter"')
     assert get(server, headers=RIGHT)[0] == 401
     assert get(server, headers={"Authorization": "Bearer random"})[0] == 200
 
