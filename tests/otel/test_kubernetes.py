@@ -106,7 +106,7 @@ def test_the_culprits_pod_is_moved_to_the_resource_and_named(
     }
 
 
-@pytest.mark.parametrize("version", ["1.30", "1.32"])
+@pytest.mark.parametrize("version", ["1.30", "1.37"])
 def test_manifests_are_valid(version: str) -> None:
     for path in sorted((SHIPPED / "kubernetes").glob("*.yaml")):
         for document in yaml.safe_load_all(path.read_text()):
