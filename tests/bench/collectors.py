@@ -80,7 +80,7 @@ def _measured(options: argparse.Namespace) -> str:
 
 
 def _built() -> Path:
-    setup = [_HERE.parent / "otel" / "setup.sh", "collector"]
+    setup: list[str | Path] = [_HERE.parent / "otel" / "setup.sh", "collector"]
     return Path(subprocess.run(setup, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import urllib.error
 import urllib.request
@@ -46,10 +47,11 @@ class Gateway(Program):
         return f"https://127.0.0.1:{self.port}/v1/logs"
 
     def metric(self, name: str) -> float:
-        """The sum of one of its own metrics over all labels."""
+        """The sum of one of its own metrics over all labels; not a number when it has no such metric yet."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
+        values = [float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} "))]
+        return sum(values) if values else math.nan
 
     def records(self) -> list[dict[str, Any]]:
         """Every record in its file, in order, repetitions too."""
