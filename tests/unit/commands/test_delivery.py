@@ -49,7 +49,7 @@ def config(tmp_path: Path, **options: Any) -> Config:
 @contextmanager
 def running(tmp_path: Path, **status: Any) -> Iterator[None]:
     """An agent that runs and answers so."""
-    push = {"queue_events": 0, "last_success_timestamp_seconds": None, "dropped_total": {}}
+    push: dict[str, Any] = {"queue_events": 0, "last_success_timestamp_seconds": None, "dropped_total": {}}
     answer: Mapping[str, Any] = {
         "push": push | status.pop("push", {}),
         "push_to": "https://otel:4318/v1/logs",
