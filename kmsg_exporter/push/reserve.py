@@ -25,18 +25,24 @@ class Reserve:
             return False
         return True
 
-    def renew(self) -> None:
-        """Take the room again, where twice as much is free: a disk that is nearly full is left to what fills it."""
+    def renew(self) -> bool:
+        """Take the room again, where twice as much is free: a disk that is nearly full is left to what fills it.
+
+        True when it is there.
+        """
         with suppress(OSError):
             if self._path.exists():
-                return
+                return True
             free = os.statvfs(self._path.parent)
             if free.f_bavail * free.f_frsize < 2 * self._size:
-                return
+                return False
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(fd, 0, self._size)
             except OSError:
                 self._path.unlink()
+                return False
             finally:
                 os.close(fd)
+            return True
+        return False

@@ -321,8 +321,9 @@ class Spool:
         """Put what waits in memory on disk; after it `state` is current, also when that failed."""
         try:
             db = self._db or self._reopen()
+            tight = not self._reserve.renew()  # a full log of changes could not even take a DELETE any more
             try:
-                dropped = self._write(db)
+                dropped = self._write(db, tight=tight)
             except sqlite3.Error as exc:
                 if is_corrupt(exc):
                     self._put_away(exc)
@@ -331,8 +332,6 @@ class Spool:
                 else:
                     self._reserve.give_up()
                     dropped = self._write(db, tight=True)
-            else:
-                self._reserve.renew()
         except (OSError, sqlite3.Error, SpoolError) as exc:
             self._refused(exc)
             self._trim_late()

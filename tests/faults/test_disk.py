@@ -69,10 +69,10 @@ def test_a_full_disk_gets_the_reserve_then_memory_and_all_is_there_when_there_is
 def test_on_a_full_disk_history_makes_room_for_what_is_new(tmp_path: Path) -> None:
     def run() -> None:
         with closing(Spool(tmp_path / "spool.db", max_bytes=8 * MIB)) as spool:
-            sent = [spool.append(large).uid for _ in range(100)]
+            sent = [spool.append(large).uid for _ in range(200)]
             spool.mark_sent(sent, 1.0)
             fill(tmp_path / "filler")
-            new = [spool.append(large).uid for _ in range(60)]
+            new = [spool.append(large).uid for _ in range(190)]
             assert spool.durable
             spool.mark_sent(new[:30], 2.0)
             assert spool.durable
@@ -81,7 +81,7 @@ def test_on_a_full_disk_history_makes_room_for_what_is_new(tmp_path: Path) -> No
         with closing(Spool(tmp_path / "spool.db")) as spool:
             assert [event.uid for event in spool.unsent(1000, 1 << 30)] == new[30:]
 
-    on_small_disk(tmp_path, 5 * MIB, run)
+    on_small_disk(tmp_path, 7 * MIB, run)
 
 
 def test_a_disk_that_is_full_from_the_start(tmp_path: Path) -> None:

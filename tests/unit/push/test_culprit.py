@@ -38,6 +38,16 @@ def test_without_anything_accepted_nothing_is_ever_held_against_an_event() -> No
     assert list(culprit.suspects) == ["b"]
 
 
+def test_each_strike_is_a_refusal_of_its_own() -> None:
+    culprit = Culprit()
+    for number in range(STRIKES):
+        culprit.refused(["a"])
+        guilty = [culprit.accepted([f"{number} {other}"]) for other in range(9)]
+    assert guilty == [["a"], *[[]] * 8]
+    culprit.refused(["b"])
+    assert [culprit.accepted(["c"]) for _ in range(9)] == [[]] * 9
+
+
 def test_a_batch_is_halved_and_grows_again() -> None:
     culprit, limits = Culprit(), []
     while culprit.limit > 1:
