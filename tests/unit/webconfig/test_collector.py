@@ -147,6 +147,25 @@ def test_clients_that_never_shake_hands_keep_nobody_waiting(
         assert ask(port, context=trusting(authority))[0] == 200
 
 
+def test_a_connection_that_can_not_be_taken_is_the_only_one(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real, failures = Guard.context, list[Exception]()
+
+    def context(self: Guard) -> ssl.SSLContext | None:
+        if failures:
+            raise failures.pop()
+        return real(self)
+
+    monkeypatch.setattr(Guard, "context", context)
+    server = serve(TOKEN)
+    failures.append(RuntimeError("of a kind that nobody foresaw"))
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        ask(server.port)
+    assert ask(server.port, headers=BEARER)[0] == 200
+    assert [record.getMessage() for record in caplog.records] == ["a connection could not be taken"]
+
+
 def test_a_client_without_a_certificate_is_refused_where_one_is_asked_for(
     serve: Serve, issue: Callable[[str], None], authority: Path, tmp_path: Path
 ) -> None:
