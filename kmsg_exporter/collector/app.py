@@ -39,7 +39,7 @@ _RPC_UNKNOWN: Final = 2
 _log = logging.getLogger(__name__)
 
 
-class Rooms:
+class Parts:
     """The parts of the collector's HTTP on a store that is open. Who made the store closes it."""
 
     def __init__(

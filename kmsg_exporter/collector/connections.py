@@ -215,9 +215,15 @@ class Door:
                 self._crowd.evict()
                 await asyncio.sleep(_NO_DESCRIPTOR_SECONDS)
                 continue
+            try:
+                context = self._context()
+            except Exception:  # noqa: BLE001  the loop that must live: whatever it was, the next one is taken
+                _log.exception("a connection could not be taken")
+                sock.close()
+                continue
             guest = _Guest(self._crowd, sock, loop.time())
             self._crowd.enter(guest)
-            guest.welcome(make, self._context())
+            guest.welcome(make, context)
 
     def close(self) -> None:
         self._listener.close()

@@ -66,7 +66,7 @@ async def _stored(store: Store, batch: Batch) -> Outcome:
 def _reasons(batch: Batch, outcome: Outcome) -> str:
     reasons = list(batch.refused)
     if outcome.surplus:
-        reasons.insert(0, f"{outcome.surplus} have a uid of which {MAX_VARIANTS} other events are stored")
+        reasons.insert(0, f"{outcome.surplus} of a uid of which {MAX_VARIANTS} other events are stored")
     message = "; ".join(reasons[:MAX_REASONS])
     more = len(reasons) - MAX_REASONS
     return f"{message}; and {more} more" if more > 0 else message

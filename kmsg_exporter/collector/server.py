@@ -20,7 +20,7 @@ from typing import Final, Self
 import uvicorn
 from starlette.types import ASGIApp
 
-from kmsg_exporter.collector.app import Rooms
+from kmsg_exporter.collector.app import Parts
 from kmsg_exporter.collector.connections import Crowd, Door, connections_allowed
 from kmsg_exporter.collector.counts import Counts
 from kmsg_exporter.collector.entrance import OneToken
@@ -28,7 +28,7 @@ from kmsg_exporter.collector.figures import Figures
 from kmsg_exporter.collector.retention import Keep
 from kmsg_exporter.collector.schema import STORE_NAME
 from kmsg_exporter.collector.store import Store
-from kmsg_exporter.errors import CollectorError
+from kmsg_exporter.errors import CollectorError, ConfigError
 from kmsg_exporter.webconfig import Guard
 
 BACKLOG: Final = 1024
@@ -98,8 +98,8 @@ class CollectorServer:
     def start(self) -> None:
         """Return once requests are answered.
 
-        Raises CollectorError when an address can't be had, would be open to anybody, or the store can't be opened
-        (StoreTooNew for one that a newer program wrote).
+        Raises ConfigError when an address would be open to anybody, CollectorError when one can't be had or the store
+        can't be opened (StoreTooNew for one that a newer program wrote).
         """
         settings = self._settings
         with ExitStack() as stack:
@@ -132,17 +132,17 @@ class CollectorServer:
             max_bytes=settings.keep.max_bytes,
             revision=settings.revision,
         )
-        rooms = Rooms(store, figures, counts, log=settings.access_log)
+        parts = Parts(store, figures, counts, log=settings.access_log)
         crowd = Crowd(counts, most=connections_allowed())
         guard = settings.guard
         context = guard.context if guard is not None else lambda: None
 
-        routes = rooms.intake if page is not None else [*rooms.intake, *rooms.site]
-        doors = [Door(listener, _uvicorn_config(rooms.app(*routes, guard=guard)), crowd, context=context)]
+        routes = parts.intake if page is not None else [*parts.intake, *parts.site]
+        doors = [Door(listener, _uvicorn_config(parts.app(*routes, guard=guard)), crowd, context=context)]
         if page is not None:
-            doors.append(Door(page, _uvicorn_config(rooms.app(*rooms.site, guard=guard)), crowd, context=context))
+            doors.append(Door(page, _uvicorn_config(parts.app(*parts.site, guard=guard)), crowd, context=context))
         if inside is not None:
-            app = rooms.app(*rooms.intake, guard=OneToken(self.inside_token))
+            app = parts.app(*parts.intake, guard=OneToken(self.inside_token))
             doors.append(Door(inside, _uvicorn_config(app), crowd))
             self.inside_url = f"http://{_address(*inside.getsockname())}/"
         return crowd, doors
@@ -153,7 +153,7 @@ class CollectorServer:
         if closed or settings.allow_anonymous or _is_loopback(listener.getsockname()[0]):
             return listener
         listener.close()
-        raise CollectorError(
+        raise ConfigError(
             f"the collector would answer anybody who reaches {_address(host, port)}: name a file with client "
             "certificates, passwords or tokens by --collector.web-config-file, listen on 127.0.0.1, or say "
             "--collector.allow-anonymous"

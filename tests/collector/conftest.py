@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -21,8 +23,16 @@ Start = Callable[..., "Collector"]
 class Collector:
     """One process on a port that stays the same over restarts."""
 
-    def __init__(self, directory: Path, flags: Sequence[str], before: Sequence[str], port: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        flags: Sequence[str],
+        before: Sequence[str],
+        port: int,
+        context: ssl.SSLContext | None,
+    ) -> None:
         self.directory = directory
+        self._context = context
         self.port = port
         command = [sys.executable, "-m", "kmsg_exporter", "collector", f"--collector.directory={directory}", *flags]
         self._command = [*before, *command, f"--collector.listen-address=127.0.0.1:{port}"]
@@ -45,13 +55,13 @@ class Collector:
         self.process.wait(SECONDS)
 
     def get(self, path: str) -> tuple[int, bytes]:
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)) as connection:
+        with closing(self._connection()) as connection:
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read()
 
     def post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)) as connection:
+        with closing(self._connection()) as connection:
             connection.request("POST", "/v1/logs", body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
@@ -61,6 +71,11 @@ class Collector:
         status, text = self.get("/metrics")
         assert status == 200, text
         return next(float(line.split()[-1]) for line in text.decode().splitlines() if line.startswith(f"{name} "))
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._context is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=SECONDS, context=self._context)
 
     def becomes(self, status: int) -> None:
         """Wait for /-/ready to answer with it: what it found is true for a second."""
@@ -86,8 +101,13 @@ class Collector:
 def start(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Start]:
     with ExitStack() as stack:
 
-        def make(*flags: str, before: Sequence[str] = (), directory: Path | None = None) -> Collector:
-            collector = Collector(directory or tmp_path / "collector", flags, before, free_port())
+        def make(
+            *flags: str,
+            before: Sequence[str] = (),
+            directory: Path | None = None,
+            context: ssl.SSLContext | None = None,
+        ) -> Collector:
+            collector = Collector(directory or tmp_path / "collector", flags, before, free_port(), context)
             stack.callback(collector.kill)
             return collector
 
@@ -96,8 +116,6 @@ def start(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Start]:
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    import socket
-
     def find() -> int:
         with socket.create_server(("127.0.0.1", 0)) as sock:
             return int(sock.getsockname()[1])

@@ -18,10 +18,11 @@ from typing import Any, Protocol
 import bcrypt
 import pytest
 
+from kmsg_exporter import cli
 from kmsg_exporter.agent.agent import Agent
 from kmsg_exporter.collector.server import CollectorServer, Settings
 from kmsg_exporter.config import Config
-from kmsg_exporter.errors import CollectorError
+from kmsg_exporter.errors import ConfigError
 from kmsg_exporter.push.delivery import Delivery
 from kmsg_exporter.push.resource import Resource
 from kmsg_exporter.webconfig import Guard
@@ -146,6 +147,25 @@ def test_clients_that_never_shake_hands_keep_nobody_waiting(
         assert ask(port, context=trusting(authority))[0] == 200
 
 
+def test_a_connection_that_can_not_be_taken_is_the_only_one(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real, failures = Guard.context, list[Exception]()
+
+    def context(self: Guard) -> ssl.SSLContext | None:
+        if failures:
+            raise failures.pop()
+        return real(self)
+
+    monkeypatch.setattr(Guard, "context", context)
+    server = serve(TOKEN)
+    failures.append(RuntimeError("of a kind that nobody foresaw"))
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        ask(server.port)
+    assert ask(server.port, headers=BEARER)[0] == 200
+    assert [record.getMessage() for record in caplog.records] == ["a connection could not be taken"]
+
+
 def test_a_client_without_a_certificate_is_refused_where_one_is_asked_for(
     serve: Serve, issue: Callable[[str], None], authority: Path, tmp_path: Path
 ) -> None:
@@ -173,13 +193,23 @@ def test_a_renewed_certificate_is_shown_to_the_next_client(
 @pytest.mark.parametrize("text", ["", TLS])
 def test_what_would_answer_anybody_is_refused(serve: Serve, issue: Callable[[str], None], host: str, text: str) -> None:
     issue("server")
-    with pytest.raises(CollectorError) as raised:
+    with pytest.raises(ConfigError) as raised:
         serve(text, host)
     shown = "[::]" if host == "::" else host
     assert str(raised.value) == (
         f"the collector would answer anybody who reaches {shown}:0: name a file with client certificates, passwords or "
         "tokens by --collector.web-config-file, listen on 127.0.0.1, or say --collector.allow-anonymous"
     )
+
+
+def test_the_command_refuses_it_as_wrong_configuration_before_it_stores_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2: a service manager must not try it again and again."""
+    command = ["collector", f"--collector.directory={tmp_path}/data", "--collector.listen-address=0.0.0.0:0"]
+    assert cli.main(command, {}) == 2
+    assert capsys.readouterr().err.startswith("kmsg-exporter: the collector would answer anybody who reaches 0.0.0.0:0")
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("text", [TOKEN, MUTUAL])
@@ -197,7 +227,7 @@ def test_on_this_machine_nobody_has_to_be_asked(serve: Serve, host: str) -> None
 
 
 def test_the_page_on_an_address_of_its_own_is_refused_alike(serve: Serve) -> None:
-    with pytest.raises(CollectorError, match=r"would answer anybody who reaches 0\.0\.0\.0:0: "):
+    with pytest.raises(ConfigError, match=r"would answer anybody who reaches 0\.0\.0\.0:0: "):
         serve("", page_address=("0.0.0.0", 0))
 
 
