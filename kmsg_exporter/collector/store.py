@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from kmsg_exporter.collector.event import StoredEvent, believed_unix_ns
+from kmsg_exporter.collector.event import Extent, Sender, StoredEvent, believed_unix_ns
 from kmsg_exporter.errors import CollectorError, StoreTooNew
 
 SCHEMA_VERSION: Final = 2
@@ -218,6 +218,11 @@ def _row(event: StoredEvent, received: int) -> dict[str, object]:
         "exe": event.exe,
         "origin": event.origin,
         "bytes": len(document),
-        **asdict(event.sender),
-        **asdict(event.extent),
+        **_fields(event.sender),
+        **_fields(event.extent),
     }
+
+
+def _fields(value: Sender | Extent) -> dict[str, object]:
+    """dataclasses.asdict also copies what it finds, which takes twenty times as long."""
+    return {name: getattr(value, name) for name in value.__slots__}
