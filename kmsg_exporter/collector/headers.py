@@ -57,5 +57,7 @@ class AnswerCancelled:
         except asyncio.CancelledError:
             if started:
                 raise
-            stopping = JSONResponse({"code": 14, "message": "the collector is stopping"}, 503, {"Connection": "close"})
+            stopping = JSONResponse(
+                {"code": 14, "message": "the collector is stopping"}, 503, {"Connection": "close", "Retry-After": "1"}
+            )
             await stopping(scope, receive, send)

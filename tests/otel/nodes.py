@@ -25,7 +25,7 @@ class Node:
         self.name = name
         self._stopping = threading.Event()
         self.spool = Spool(folder / f"{name}.sqlite3")
-        self.sender = Sender(self.spool, endpoint, resource(name), sleep=self._pause, slow_retry_seconds=0.2)
+        self.sender = Sender(self.spool, endpoint, resource(name), sleep=self._pause)
         self.sender.start()
 
     def empty(self) -> None:
