@@ -34,7 +34,7 @@ def main() -> int:
     return 0
 
 
-def render(facts: str, runs: list[Run], seconds: float) -> str:
+def render(facts: str, runs: list[Run], options: argparse.Namespace) -> str:
     """The goals, and every run."""
     goals = [goal for _, pair in groupby(runs, lambda run: run.stored) for goal in _goals(list(pair))]
     head = ("stored before", "connections", "collector", "events a second", "p50, ms", "p99, ms", "RSS peak, MiB")
@@ -51,7 +51,8 @@ def render(facts: str, runs: list[Run], seconds: float) -> str:
         for run in sorted(runs, key=lambda run: (run.stored, run.connections))
     ]
     goal_table = table(("what", "measured", "goal", ""), (goal.row() for goal in goals))
-    return "\n".join([f"{facts}; {seconds:g} s each.", "", *goal_table, "", *table(head, rows)]) + "\n"
+    about = f"{facts}. Medians of {options.rounds} rounds of {options.seconds:g} s, with the smallest and the largest."
+    return "\n".join([about, "", *goal_table, "", *table(head, rows)]) + "\n"
 
 
 def _goals(runs: list[Run]) -> list[Goal]:
@@ -60,7 +61,7 @@ def _goals(runs: list[Run]) -> list[Goal]:
     for connections in sorted({run.connections for run in runs}):
         ours, theirs = by_who[EMBEDDED, connections], by_who[OTELCOL, connections]
         where = f"{connections} connections, {ours.stored:,} stored"
-        rate = theirs.events_per_second / ours.events_per_second
+        rate = theirs.events_per_second.median / ours.events_per_second.median
         goals.append(Goal(f"the Collector's events a second to ours, {where}", rate, 1.0))
         goals.append(Goal(f"our memory to the Collector's, {where}", ours.peak_mib / theirs.peak_mib, 1.0))
     return goals
@@ -75,8 +76,10 @@ def _measured(options: argparse.Namespace) -> str:
         senders = directory / "bench-senders"
         source = _HERE / "programs" / "senders.c"
         subprocess.run(["gcc", "-O2", "-Wall", "-pthread", "-o", senders, source], check=True)
-        runs = measure(otelcol, senders, directory, seconds=options.seconds, stored=options.stored)
-    return render(facts, runs, options.seconds)
+        runs = measure(
+            otelcol, senders, directory, seconds=options.seconds, rounds=options.rounds, stored=options.stored
+        )
+    return render(facts, runs, options)
 
 
 def _built() -> Path:
@@ -87,7 +90,8 @@ def _built() -> Path:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the table into README.md, too")
-    parser.add_argument("--seconds", type=float, default=10, help="of each load (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=3, help="of each load (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="of each load (default: %(default)s)")
     parser.add_argument("--stored", type=int, nargs="+", default=list(STORED), help="(default: %(default)s)")
     parser.add_argument("--otelcol", type=Path, help="a Collector of your own (default: what tests/otel builds)")
     parser.add_argument("--directory", type=Path, help="where stores are made: a disk, not memory (default: TMPDIR)")

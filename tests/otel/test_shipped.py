@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -84,6 +85,13 @@ def test_a_token_that_was_changed_lets_in_what_waits(
         tokens.write_text("another\none-of-two-tokens\n")
         eventually(lambda: nodes.waiting == 0, "it was sent")
         assert {uid(record) for record in receiver.records()} == set(nodes.records())
+
+
+def test_the_readme_has_every_variable() -> None:
+    said = re.findall(r"`(_?[A-Z][A-Z_]+)`", (SHIPPED / "README.md").read_text())
+    known = {f"KMSG_GATEWAY{name}" if name.startswith("_") else name for name in said}
+    files = "".join(path.read_text() for path in SHIPPED.glob("*.yaml"))
+    assert set(re.findall(r"\$\{env:(\w+)", files)) <= known
 
 
 def _validated(otelcol: Path, folder: Path, *files: str) -> subprocess.CompletedProcess[str]:

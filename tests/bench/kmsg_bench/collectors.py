@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from kmsg_bench.child import BenchError, Child
 from kmsg_bench.comparison import say
 from kmsg_bench.events import write_requests
+from kmsg_bench.figures import Spread
 from kmsg_bench.service import collector, until
 
 EMBEDDED: Final = "embedded"
@@ -44,6 +45,9 @@ service:
 """
 
 
+_Load = tuple[float, float, float]  # events a second, p50 and p99 in milliseconds
+
+
 class Receiver(Protocol):
     """A collector that listens on `port` of 127.0.0.1 while it is entered."""
 
@@ -56,14 +60,14 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One load on one collector. `peak_mib` is since its start, which was after it was filled."""
+    """One load on one collector. `peak_mib` is over all loads since its start, which was after it was filled."""
 
     who: str
     stored: int
     connections: int
-    events_per_second: float
-    p50_ms: float
-    p99_ms: float
+    events_per_second: Spread
+    p50_ms: Spread
+    p99_ms: Spread
     peak_mib: float
 
 
@@ -91,26 +95,37 @@ class Otelcol(Child):
         return True
 
 
-def measure(otelcol: Path, senders: Path, directory: Path, *, seconds: float, stored: Sequence[int]) -> list[Run]:
-    """Both in turns, each in a fresh store that is filled first and then opened anew."""
+def measure(
+    otelcol: Path, senders: Path, directory: Path, *, seconds: float, rounds: int, stored: Sequence[int]
+) -> list[Run]:
+    """Both side by side and loaded in turns, each in a fresh store that is filled first and then opened anew."""
+    turns = [(connections, number) for number in range(rounds) for connections in CONNECTIONS]
+    for connections, number in turns:
+        write_requests(directory / f"load-{connections}-{number}", int(seconds * _MOST_A_SECOND))
     runs: list[Run] = []
-    loads = {connections: directory / f"load-{connections}" for connections in CONNECTIONS}
-    for load in loads.values():
-        write_requests(load, int(seconds * _MOST_A_SECOND))
     for count in stored:
         filling = directory / f"fill-{count}"
         write_requests(filling, count // _FILL_EVENTS, events=_FILL_EVENTS)
-        for who, make in _both(otelcol):
-            say(f"{who}, {count} events stored")
-            folder = directory / f"{who.split()[0]}-{count}"
-            folder.mkdir()
-            with _running(make, folder) as receiver:
-                _send(senders, receiver.port, 4, _FILL_SECONDS, filling, count // _FILL_EVENTS)
-            with _running(make, folder) as receiver:
-                for connections, load in loads.items():
-                    rate, p50_ms, p99_ms = _send(senders, receiver.port, connections, seconds, load)
-                    peak_mib = receiver.peak_kib() / 1024
-                    runs.append(Run(who, count, connections, rate, p50_ms, p99_ms, peak_mib))
+        with ExitStack() as stack:
+            receivers = {}
+            for who, make in _both(otelcol):
+                say(f"{who}, {count} events stored")
+                folder = directory / f"{who.split()[0]}-{count}"
+                folder.mkdir()
+                with _running(make, folder) as receiver:
+                    _send(senders, receiver.port, 4, _FILL_SECONDS, filling, count // _FILL_EVENTS)
+                receivers[who] = stack.enter_context(_running(make, folder))
+            found: dict[tuple[str, int], list[_Load]] = {}
+            for connections, number in turns:
+                for who, receiver in receivers.items():
+                    load = _send(
+                        senders, receiver.port, connections, seconds, directory / f"load-{connections}-{number}"
+                    )
+                    found.setdefault((who, connections), []).append(load)
+            peaks = {who: receiver.peak_kib() / 1024 for who, receiver in receivers.items()}
+        for (who, connections), loads in found.items():
+            rate, p50_ms, p99_ms = (Spread.of(figures) for figures in zip(*loads, strict=True))
+            runs.append(Run(who, count, connections, rate, p50_ms, p99_ms, peaks[who]))
     return runs
 
 
@@ -131,7 +146,7 @@ def _running(make: Callable[[Path], Receiver], folder: Path) -> Iterator[Receive
 
 def _send(
     senders: Path, port: int, connections: int, seconds: float, requests: Path, wanted: int | None = None
-) -> tuple[float, float, float]:
+) -> _Load:
     """Requests a second, and p50 and p99 in milliseconds. Raises BenchError when one was refused, or not all went."""
     command = [str(senders), str(port), str(connections), str(seconds), str(requests)]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
