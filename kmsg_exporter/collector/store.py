@@ -58,7 +58,8 @@ _SCHEMA: Final = (
          host_id TEXT NOT NULL,
          version TEXT NOT NULL,
          first_seen_unix_ns INTEGER NOT NULL,
-         last_seen_unix_ns INTEGER NOT NULL
+         last_seen_unix_ns INTEGER NOT NULL,
+         hello_unix_ns INTEGER
        )""",
     """CREATE TABLE stream (
          instance TEXT NOT NULL,
