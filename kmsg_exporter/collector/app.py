@@ -43,7 +43,7 @@ def create_app(
         return PlainTextResponse("healthy\n")
 
     async def ready(_request: Request) -> Response:
-        await run_in_threadpool(reading.page, limit=1)
+        await run_in_threadpool(reading.arrived)
         return PlainTextResponse("ready\n")
 
     async def failed(request: Request, exc: Exception) -> Response:
