@@ -106,11 +106,11 @@ def _pieces(bar: Bar, top: int) -> tuple[Piece, ...]:
 
 
 def _top(most: int) -> int:
-    """The least of 2, 4, 10, 20, 40, 100, ... that is not below: its half is a whole number, too."""
+    """The least of 2, 4, 6, 8, 10, 20, 30, 40, 50, 60, 80, 100, ... that is not below: its half is a whole number, too."""
     size = 1
     while True:
-        for factor in (2, 4, 6, 10):
-            if factor * size >= most:
+        for factor in (2, 3, 4, 5, 6, 8, 10):
+            if factor * size >= most and factor * size % 2 == 0:
                 return factor * size
         size *= 10
 

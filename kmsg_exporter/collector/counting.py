@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -79,10 +80,25 @@ def bars(
 ) -> tuple[Bar, ...]:
     """One for each two edges that follow each other; the last has all that comes later, too, unless the question ends."""
     conditions, values = where(question, found=found)
+    if found is not None:
+        return _bars_of_found(reading, conditions, values, edges)
     query = _BAR.format(by_time(question), " AND ".join(conditions))
     spans = [*zip(edges, [*edges[1:-1], _LATEST_NS], strict=False)]
     with reading.connected() as connection:
         return tuple(_bar(connection, query, (*span, *values)) for span in spans)
+
+
+def _bars_of_found(
+    reading: Reading, conditions: Sequence[str], values: Sequence[int | str], edges: Sequence[int]
+) -> tuple[Bar, ...]:
+    """These are few: each is read, once."""
+    sums = [[0, 0, 0] for _ in edges[1:]]
+    query = f"SELECT listed_unix_ns, severe, expected, emptyings FROM event WHERE {' AND '.join(conditions)}"
+    with reading.connected() as connection:
+        for listed, severe, expected, emptyings in connection.execute(query, values):
+            at = min(bisect_right(edges, listed), len(sums)) - 1
+            sums[at][0 if severe else 2 if expected else 1] += emptyings
+    return tuple(Bar(*each) for each in sums)
 
 
 def extent(reading: Reading, question: Question, *, found: Found | None = None) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ from typing import Final
 MAX_BARS: Final = 72
 
 _UNITS: Final = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_SHORT: Final = {"day": "d", "hour": "h", "minute": "min", "second": "s"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS: Final = (
     1, 5, 15, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE,
@@ -20,12 +21,13 @@ _SOMEDAY: Final = datetime(2024, 1, 1)  # noqa: DTZ001 - a Monday, of whatever z
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One instant three ways. `utc` is None when local time is UTC."""
+    """One instant in several ways. `utc` is None when local time is UTC; `brief` is `ago` for a table."""
 
     iso: str
     local: str
     utc: str | None
     ago: str
+    brief: str
 
 
 def moment(unix_ns: int, *, now_ns: int, zone: tzinfo | None = None) -> Moment:
@@ -37,6 +39,7 @@ def moment(unix_ns: int, *, now_ns: int, zone: tzinfo | None = None) -> Moment:
         local=f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
         utc=None if local.utcoffset() == utc.utcoffset() else f"{utc:%Y-%m-%d %H:%M:%S} UTC",
         ago=_ago((now_ns - unix_ns) // 10**9),
+        brief=_brief((now_ns - unix_ns) // 10**9),
     )
 
 
@@ -101,6 +104,15 @@ def _ago(seconds: int) -> str:
     if abs(seconds) < 2:
         return "just now"
     return f"{span(seconds)} ago" if seconds > 0 else f"in {span(-seconds)}"
+
+
+def _brief(seconds: int) -> str:
+    if abs(seconds) < 2:
+        return "now"
+    words = span(abs(seconds)).replace(",", "")
+    count, unit = words.split(" ")
+    short = f"{count} {_SHORT[unit.removesuffix('s')]}"
+    return f"{short} ago" if seconds > 0 else f"in {short}"
 
 
 def labels(edges: Sequence[int], *, zone: tzinfo | None = None) -> tuple[tuple[int, str], ...]:

@@ -14,7 +14,7 @@ from kmsg_exporter.collector.moments import bar_edges, rfc3339
 from kmsg_exporter.collector.question import Question, read_question, span_seconds
 from kmsg_exporter.collector.reading import Page, Reading
 
-PAGE_EVENTS: Final = 50
+PAGE_EVENTS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ def _event(chance: random.Random, fleet: Sequence[Node], at: int, culprit: Culpr
     start = CULPRITS.index(culprit) * 37
     node = fleet[(start + int(reach * chance.random() ** 2)) % len(fleet)]
     node.sequence += 1
-    if chance.random() < 0.0004:
+    if chance.random() < 0.00008:
         node.sequence += 1
     node.first = node.first or node.sequence
     node.stored += 1
@@ -197,8 +197,8 @@ def _attributes(chance: random.Random, node: Node, culprit: Culprit, at: int) ->
     if hidden > len(records):
         attributes["kmsg.hidden.sample_omitted"] = hidden - len(records)
     if culprit.container:
-        attributes["kmsg.process.container.id"] = f"{chance.choice((7, 11, 13)) * len(node.name) ** 9:064x}"[::-1]
-        attributes["kmsg.process.pod.uid"] = str(uuid.UUID(int=len(node.name) ** 20))
+        attributes["kmsg.process.container.id"] = f"{random.Random(node.name).getrandbits(256):064x}"
+        attributes["kmsg.process.pod.uid"] = str(uuid.UUID(int=random.Random(node.name).getrandbits(128), version=4))
     if culprit.burst:
         attributes["kmsg.coalesced"] = chance.choice([1, 1, 3, 12, 40])
     return attributes
