@@ -42,8 +42,8 @@ def api_routes(reading: Reading, asking: Asking, *, clock_ns: Callable[[], int] 
             raise DecodeError(f"{', '.join(given)}: {exc}") from exc
         return {
             "events": [plain_event(event) for event in page.events],
-            "next": page.older,
-            "previous": page.newer,
+            "next": page.next_cursor,
+            "previous": page.previous_cursor,
             "arrived": arrived,
         }
 

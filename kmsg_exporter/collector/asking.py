@@ -1,4 +1,4 @@
-"""Questions to the store from requests: in threads, a few at a time, so that whoever sends events is never kept waiting."""
+"""Questions to the store from requests: in threads, a few at a time, so that no sender of events has to wait."""
 
 from __future__ import annotations
 

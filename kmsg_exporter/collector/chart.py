@@ -106,7 +106,7 @@ def _pieces(bar: Bar, top: int) -> tuple[Piece, ...]:
 
 
 def _top(most: int) -> int:
-    """The least of 2, 4, 6, 8, 10, 20, 30, 40, 50, 60, 80, 100, ... that is not below: its half is a whole number, too."""
+    """The least of 2, 4, 6, 8, 10, 20, 30, 40, 50, 60, 80, 100, ... that is not below: its half is whole, too."""
     size = 1
     while True:
         for factor in (2, 3, 4, 5, 6, 8, 10):
@@ -120,7 +120,9 @@ def _stretch(begin: int, end: int, zone: tzinfo | None) -> str:
     a, b = (datetime.fromtimestamp(each // 10**9, UTC).astimezone(zone) for each in (begin, end))
     clock = "%H:%M:%S" if (end - begin) < 60 * 10**9 else "%H:%M"
     if (end - begin) >= 20 * 3600 * 10**9 and a.hour == b.hour == 0:
-        return f"{a:%a} {a.day} {a:%b %Y}" if (b.date() - a.date()).days == 1 else f"{a.day} {a:%b} to {b.day} {b:%b %Y}"
+        return (
+            f"{a:%a} {a.day} {a:%b %Y}" if (b.date() - a.date()).days == 1 else f"{a.day} {a:%b} to {b.day} {b:%b %Y}"
+        )
     until = f"{b:{clock}}" if a.date() == b.date() or (b.hour, b.minute) == (0, 0) else f"{b.day} {b:%b} {b:{clock}}"
     return f"{a:%a} {a.day} {a:%b} {a:{clock}} to {until} {b.tzname()}"
 

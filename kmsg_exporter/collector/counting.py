@@ -18,9 +18,8 @@ _GROUPS: Final = (
     "FROM event WHERE {} GROUP BY comm, exe, origin, node, cluster"
 )
 _BAR: Final = (
-    "SELECT total(iif(severe > 0, emptyings, 0)), total(iif(severe = 0 AND NOT expected, emptyings, 0)), "
-    "total(iif(severe = 0 AND expected, emptyings, 0)) FROM {} "
-    "WHERE listed_unix_ns >= ? AND listed_unix_ns < ? AND {}"
+    "SELECT total(emptyings * (severe > 0)), total(emptyings * (severe = 0 AND NOT expected)), "
+    "total(emptyings * (severe = 0 AND expected)) FROM {} WHERE listed_unix_ns >= ? AND listed_unix_ns < ? AND {}"
 )
 _LATEST_NS: Final = 2**63 - 1
 _Row = tuple[Any, ...]
@@ -75,10 +74,8 @@ def totals(reading: Reading, question: Question, *, found: Found | None = None) 
     )
 
 
-def bars(
-    reading: Reading, question: Question, edges: Sequence[int], *, found: Found | None = None
-) -> tuple[Bar, ...]:
-    """One for each two edges that follow each other; the last has all that comes later, too, unless the question ends."""
+def bars(reading: Reading, question: Question, edges: Sequence[int], *, found: Found | None = None) -> tuple[Bar, ...]:
+    """One for each two edges that follow each other; the last has what comes later, too, unless the question ends."""
     conditions, values = where(question, found=found)
     if found is not None:
         return _bars_of_found(reading, conditions, values, edges)
@@ -93,7 +90,7 @@ def _bars_of_found(
 ) -> tuple[Bar, ...]:
     """These are few: each is read, once."""
     sums = [[0, 0, 0] for _ in edges[1:]]
-    query = f"SELECT listed_unix_ns, severe, expected, emptyings FROM event WHERE {' AND '.join(conditions)}"
+    query = f"SELECT listed_unix_ns, severe, expected, emptyings FROM event WHERE {' AND '.join(conditions)}"  # noqa: S608
     with reading.connected() as connection:
         for listed, severe, expected, emptyings in connection.execute(query, values):
             at = min(bisect_right(edges, listed), len(sums)) - 1
@@ -107,9 +104,8 @@ def extent(reading: Reading, question: Question, *, found: Found | None = None) 
     ends = []
     with reading.connected() as connection:
         for order in ("ASC", "DESC"):
-            query = (
-                f"SELECT listed_unix_ns FROM {by_time(question)} WHERE {' AND '.join(conditions)} ORDER BY listed_unix_ns {order} LIMIT 1"
-            )
+            last = f"WHERE {' AND '.join(conditions)} ORDER BY listed_unix_ns {order} LIMIT 1"
+            query = f"SELECT listed_unix_ns FROM {by_time(question)} {last}"  # noqa: S608
             row = connection.execute(query, values).fetchone()
             if row is None:
                 return None
@@ -130,8 +126,5 @@ def _tallies(rows: Iterable[_Row], name: Callable[[_Row], _Row], beside: Callabl
         counted[1] += row[7]
         counted[2] = max(counted[2], row[8])
         others.setdefault(name(row), set()).add(beside(row))
-    tallies = [
-        Tally(key, emptyings, severe, len(others[key]), last)
-        for key, (emptyings, severe, last) in sums.items()
-    ]
+    tallies = [Tally(key, emptyings, severe, len(others[key]), last) for key, (emptyings, severe, last) in sums.items()]
     return tuple(sorted(tallies, key=lambda tally: (-tally.emptyings, tally.name)))

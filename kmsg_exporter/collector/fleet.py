@@ -32,7 +32,7 @@ _AGENTS: Final = f"""
            CASE WHEN last_seen_unix_ns >= :heard THEN 'reporting' WHEN hello_unix_ns IS NULL THEN 'quiet'
                 ELSE 'silent' END AS state
     FROM agent LEFT JOIN missing USING (instance))
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,13 @@ class Agents:
     def fleet(self, *, now_ns: int) -> Fleet:
         with self._reading.connected() as connection:
             counts = connection.execute(
-                f"{_AGENTS} SELECT count(*), total(state = 'reporting'), total(state = 'silent'), "
+                f"{_AGENTS} SELECT count(*), total(state = 'reporting'), total(state = 'silent'), "  # noqa: S608
                 "total(state = 'quiet'), coalesce(sum(missing), 0), total(missing > 0), "
-                "max(iif(state = 'silent', last_seen_unix_ns, NULL)) FROM known",
+                "max(CASE WHEN state = 'silent' THEN last_seen_unix_ns END) FROM known",
                 self._values(now_ns),
             ).fetchone()
             silent = connection.execute(
-                f"{_AGENTS} SELECT node FROM known WHERE state = 'silent' ORDER BY last_seen_unix_ns DESC LIMIT 3",
+                f"{_AGENTS} SELECT node FROM known WHERE state = 'silent' ORDER BY last_seen_unix_ns DESC LIMIT 3",  # noqa: S608
                 self._values(now_ns),
             ).fetchall()
             versions = connection.execute(
@@ -134,7 +134,7 @@ class Agents:
         values |= asked | {"state": state, "skip": page * PAGE_AGENTS, "limit": PAGE_AGENTS + 1}
         with self._reading.connected() as connection:
             rows = connection.execute(
-                f"{_AGENTS} SELECT instance, cluster, node, host_id, version, first_seen_unix_ns, last_seen_unix_ns, "
+                f"{_AGENTS} SELECT instance, cluster, node, host_id, version, first_seen_unix_ns, last_seen_unix_ns, "  # noqa: S608
                 f"missing, state FROM known WHERE {' AND '.join(conditions)} "
                 "ORDER BY state != 'silent', missing = 0, cluster, node, instance LIMIT :limit OFFSET :skip",
                 values,
@@ -146,7 +146,7 @@ class Agents:
         marks = ", ".join("?" * len(instances))
         with self._reading.connected() as connection:
             rows = connection.execute(
-                f"WITH {_STREAMS} SELECT instance, boot_id, first_sequence, last_sequence, stored, missing "
+                f"WITH {_STREAMS} SELECT instance, boot_id, first_sequence, last_sequence, stored, missing "  # noqa: S608
                 f"FROM stream_missing WHERE instance IN ({marks}) ORDER BY instance, last_sequence DESC LIMIT 200",
                 tuple(instances),
             ).fetchall()

@@ -52,9 +52,7 @@ def overview(
     )
     if question.since_ns is not None and stopped is None and span_seconds(since):
         question = question.but(since_ns=edges[0])  # whole bars only
-    page = reading.page(
-        question, limit=PAGE_EVENTS, before=query.get("before"), after=query.get("after"), found=found
-    )
+    page = reading.page(question, limit=PAGE_EVENTS, before=query.get("before"), after=query.get("after"), found=found)
     drawn = None
     if ends is not None:
         counted = bars(reading, question, edges, found=found)

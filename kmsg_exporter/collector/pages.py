@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -75,7 +76,15 @@ class Pages:
         now_ns: int,
     ) -> str:
         return self._render(
-            "agents.html", now_ns, agents=agents, fleet=fleet, links=links, state=state, wanted=version, page=page, more=more
+            "agents.html",
+            now_ns,
+            agents=agents,
+            fleet=fleet,
+            links=links,
+            state=state,
+            wanted=version,
+            page=page,
+            more=more,
         )
 
     def event(
@@ -86,10 +95,9 @@ class Pages:
         variants: Sequence[int],
         earlier: ReceivedEvent | None,
         later: ReceivedEvent | None,
-        address: str,
         now_ns: int,
     ) -> str:
-        """`earlier` and `later` are the node's events beside it; `address` is the event's own, as the browser has it."""
+        """`earlier` and `later` are the node's events beside it."""
         return self._render(
             "event.html",
             now_ns,
@@ -98,7 +106,6 @@ class Pages:
             variants=variants,
             earlier=earlier and tell(earlier, now_ns=now_ns),
             later=later and tell(later, now_ns=now_ns),
-            address=address,
         )
 
     def message(self, title: str, text: str) -> str:
@@ -109,7 +116,7 @@ class Pages:
     ) -> str:
         paged = bool(query.get("before") or query.get("after"))
         page = seen.page
-        newer = paged and not page.newest and page.newer
+        newer = paged and not page.newest and page.previous_cursor
         return self._render(
             template,
             now_ns,
@@ -118,18 +125,14 @@ class Pages:
             query={name: links.asked.get(name, "") for name in KEPT},
             paged=paged,
             stories=[tell(event, now_ns=now_ns) for event in page.events],
-            older=links.here(before=page.older) if page.older else None,
-            newer=links.here(after=page.newer) if newer else None,
+            older=links.here(before=page.next_cursor) if page.next_cursor else None,
+            newer=links.here(after=page.previous_cursor) if newer else None,
             live=None if paged or links.asked.get("until") else _live(links, seen.arrived),
             **more,
         )
 
     def _render(self, template: str, now_ns: int, **context: Any) -> str:
-        def when(unix_ns: int) -> Any:
-            return moment(unix_ns, now_ns=now_ns)
-
-        tell_when: Callable[[int], Any] = when
-        return self._templates.get_template(template).render(moment=tell_when, **context)
+        return self._templates.get_template(template).render(moment=partial(moment, now_ns=now_ns), **context)
 
 
 def _live(links: Links, arrived: str) -> str:

@@ -23,7 +23,8 @@ _LATEST_NS: Final = 2**63 - 1
 class Question:
     """Which events are wanted; None and False: it does not matter.
 
-    `unnamed` are those that nobody could be named for. `since_ns` is within, `until_ns` is not. `q` is a text that the sentence, the sample or another value has in it.
+    `since_ns` is within, `until_ns` is not. `unnamed` are those that nobody could be named for. `q` is a text that the
+    sentence, the sample or another value has in it.
     """
 
     since_ns: int | None = None
@@ -48,23 +49,20 @@ class Question:
 
 
 def read_question(query: Mapping[str, str], *, now_ns: int, zone: tzinfo | None = None) -> Question:
-    """The question of a query string; an empty parameter is as good as none. DecodeError, with the parameter's name, for what can't be understood.
+    """The question of a query string; an empty parameter is as good as none.
 
-    `zone` is that of a time which names none; None is this machine's own.
+    `zone` is that of a time which names none; None is this machine's own. DecodeError, with the parameter's name, for
+    what can't be understood.
     """
     text = query.get("q", "").strip()
     if len(text) > MAX_TEXT:
         raise DecodeError(f"q: a text of {len(text)} characters is too long, at most {MAX_TEXT} are searched for")
+    columns: dict[str, Any] = {name: query.get(name) or None for name in COLUMNS}
+    flags: dict[str, Any] = {name: _flag(query, name) for name in FLAGS}
     since, until = (_time(query, name, now_ns, zone) for name in TIMES)
     if since is not None and until is not None and since >= until:
         raise DecodeError("since: it is not before until")
-    return Question(
-        since_ns=since,
-        until_ns=until,
-        **{name: query.get(name) or None for name in COLUMNS},
-        **{name: _flag(query, name) for name in FLAGS},
-        q=text,
-    )
+    return Question(since, until, **columns, **flags, q=text)
 
 
 def span_seconds(text: str) -> int | None:

@@ -28,21 +28,21 @@ _COLUMNS: Final = (
     "seq, uid, variant, received_unix_ns, time_unix_ns, listed_unix_ns, node, comm, exe, origin, text, "
     "instance, boot_id, sequence, cluster, host_id, version, emptyings, hidden, severe, expected"
 )
-_EVENTS: Final = f"SELECT {_COLUMNS} FROM event JOIN document USING (seq)"
-_ARRIVED: Final = f"SELECT {_COLUMNS} FROM event NOT INDEXED JOIN document USING (seq)"  # in the order of seq
+_EVENTS: Final = f"SELECT {_COLUMNS} FROM event JOIN document USING (seq)"  # noqa: S608
+_ARRIVED: Final = f"SELECT {_COLUMNS} FROM event NOT INDEXED JOIN document USING (seq)"  # in the order of seq  # noqa: S608
 _AMONG: Final = "seq IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events newest first. The older ones start behind the cursor `older`, None at the end; newer ones before `newer`.
+    """Events newest first. Older ones start behind `next_cursor` (None: none), newer ones before `previous_cursor`.
 
     `newest`: there was nothing newer.
     """
 
     events: tuple[ReceivedEvent, ...]
-    older: str | None
-    newer: str | None
+    next_cursor: str | None
+    previous_cursor: str | None
     newest: bool
 
 
@@ -74,7 +74,7 @@ class Reading:
 
     def page(
         self,
-        question: Question,
+        question: Question = Question(),  # noqa: B008 - it is frozen
         *,
         limit: int,
         before: str | None = None,
@@ -84,7 +84,7 @@ class Reading:
         """At most `limit` events, newest first: those just older than the cursor `before`, or just newer than `after`.
 
         `found` is what a search for the question's text has given; without it the search goes on until there are
-        enough for this page, or until its time is over: then the page is short, and `older` or `newer` goes on there.
+        enough for this page, or until its time is over: then the page is short, and its cursor goes on there.
         DecodeError for a bad cursor.
         """
         forward = after is not None and before is None
@@ -102,7 +102,7 @@ class Reading:
             order = "ASC" if forward else "DESC"
             ordered = f"ORDER BY listed_unix_ns {order}, seq {order}"
             # the numbers first: what may have to be sorted is small then
-            chosen = f"SELECT seq FROM event WHERE {' AND '.join(conditions)} {ordered} LIMIT ?"
+            chosen = f"SELECT seq FROM event WHERE {' AND '.join(conditions)} {ordered} LIMIT ?"  # noqa: S608
             query = f"{_EVENTS} WHERE seq IN ({chosen}) {ordered}"
             rows = connection.execute(query, (*values, limit + 1)).fetchall()
         events = tuple(_received(row) for row in rows[:limit])

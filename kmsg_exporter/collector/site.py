@@ -23,7 +23,12 @@ from kmsg_exporter.collector.reading import Reading
 from kmsg_exporter.errors import DecodeError
 
 FIRST_PAGE_SINCE: Final = "7d"
-_STATIC: Final = {"style.css": "text/css", "live.js": "text/javascript", "keys.js": "text/javascript", "copy.js": "text/javascript"}
+_STATIC: Final = {
+    "style.css": "text/css",
+    "live.js": "text/javascript",
+    "keys.js": "text/javascript",
+    "copy.js": "text/javascript",
+}
 
 
 def site_routes(
@@ -35,86 +40,97 @@ def site_routes(
 ) -> list[Route]:
     """Nothing of it writes."""
     asking = Asking()
-    agents = Agents(reading, silent_after_seconds=silent_after_seconds)
+    site = _Site(reading, Agents(reading, silent_after_seconds=silent_after_seconds), pages, clock_ns)
     static = {
         name: (files("kmsg_exporter.collector").joinpath("static", name).read_bytes(), media_type)
         for name, media_type in _STATIC.items()
     }
 
-    def first(query: Mapping[str, str], endpoint: str) -> str:
-        now_ns, links = clock_ns(), Links("/", query)
-        seen = overview(reading, query, links, now_ns=now_ns, default=FIRST_PAGE_SINCE)
-        return pages.index(
-            seen, links, query=query, fleet=agents.fleet(now_ns=now_ns), now_ns=now_ns, endpoint=endpoint
-        )
+    async def index(request: Request) -> Response:
+        return HTMLResponse(await asking(site.index, request.query_params, str(request.base_url).rstrip("/")))
 
-    def node(query: Mapping[str, str]) -> str:
-        now_ns, links, name = clock_ns(), Links("/node", query), query.get("node", "")
-        seen = overview(reading, query, links, now_ns=now_ns, default="all")
-        known, _ = agents.agents(now_ns=now_ns, node=name, cluster=query.get("cluster") or None)
-        if not seen.totals.events and not known and not reading.page(Question(node=name), limit=1).events:
-            raise LookupError(name)
-        streams = agents.streams([agent.instance for agent in known])
-        return pages.node(seen, links, query=query, agents=known, streams=streams, now_ns=now_ns)
+    async def node(request: Request) -> Response:
+        return _found(await asking(site.node, request.query_params), "Nothing is known here of a node of this name.")
 
-    def fleet(query: Mapping[str, str]) -> str:
-        now_ns, links, state = clock_ns(), Links("/agents", query), query.get("state") or None
-        if state is not None and state not in STATES:
-            raise DecodeError(f"state: {state[:40]!r} is not one of {', '.join(STATES)}")
-        number, version = _page_number(query.get("page", "")), query.get("version")
-        found, more = agents.agents(now_ns=now_ns, state=state, version=version, page=number)
-        return pages.agents(
-            found, agents.fleet(now_ns=now_ns), links, state=state, version=version, page=number, more=more, now_ns=now_ns
-        )
+    async def agents(request: Request) -> Response:
+        return HTMLResponse(await asking(site.agents, request.query_params))
 
-    def story(uid: str, variant: int, address: str) -> str | None:
-        if (event := reading.get(uid, variant)) is None:
-            return None
-        here = Question(node=event.event.node, cluster=event.event.sender.cluster or None)
-        earlier = reading.page(here, limit=1, before=event.cursor).events
-        later = reading.page(here, limit=1, after=event.cursor).events
-        return pages.event(
-            event,
-            Links("/", {}),
-            variants=reading.variants(uid),
-            earlier=earlier[0] if earlier else None,
-            later=later[0] if later else None,
-            address=address,
-            now_ns=clock_ns(),
-        )
+    async def event(request: Request) -> Response:
+        told = await asking(site.event, request.path_params["uid"], variant_of(request))
+        return _found(told, "No event with this identifier is stored here.")
 
-    async def get_first(request: Request) -> Response:
-        return HTMLResponse(await asking(first, request.query_params, str(request.base_url).rstrip("/")))
-
-    async def get_node(request: Request) -> Response:
-        try:
-            return HTMLResponse(await asking(node, request.query_params))
-        except LookupError as exc:
-            raise HTTPException(404, "Nothing is known here of a node of this name.") from exc
-
-    async def get_agents(request: Request) -> Response:
-        return HTMLResponse(await asking(fleet, request.query_params))
-
-    async def get_event(request: Request) -> Response:
-        address = str(request.url.replace(query="", fragment=""))
-        told = await asking(story, request.path_params["uid"], variant_of(request), address)
-        if told is None:
-            raise HTTPException(404, "No event with this identifier is stored here.")
-        return HTMLResponse(told)
-
-    async def get_static(request: Request) -> Response:
+    async def file(request: Request) -> Response:
         if (found := static.get(request.path_params["name"])) is None:
             raise HTTPException(404, "There is no such file.")
         return Response(found[0], media_type=found[1])
 
     return [
-        Route("/", get_first),
-        Route("/node", get_node),
-        Route("/agents", get_agents),
-        Route("/events/{uid}", get_event),
-        Route("/static/{name}", get_static),
+        Route("/", index),
+        Route("/node", node),
+        Route("/agents", agents),
+        Route("/events/{uid}", event),
+        Route("/static/{name}", file),
         *api_routes(reading, asking, clock_ns=clock_ns),
     ]
+
+
+class _Site:
+    """The pages as text; None for what is not there."""
+
+    def __init__(self, reading: Reading, agents: Agents, pages: Pages, clock_ns: Callable[[], int]) -> None:
+        self._reading = reading
+        self._agents = agents
+        self._pages = pages
+        self._clock_ns = clock_ns
+
+    def index(self, query: Mapping[str, str], endpoint: str) -> str:
+        now_ns, links = self._clock_ns(), Links("/", query)
+        seen = overview(self._reading, query, links, now_ns=now_ns, default=FIRST_PAGE_SINCE)
+        fleet = self._agents.fleet(now_ns=now_ns)
+        return self._pages.index(seen, links, query=query, fleet=fleet, now_ns=now_ns, endpoint=endpoint)
+
+    def node(self, query: Mapping[str, str]) -> str | None:
+        now_ns, links, name = self._clock_ns(), Links("/node", query), query.get("node") or None
+        if name is None:
+            return None
+        seen = overview(self._reading, query, links, now_ns=now_ns, default="all")
+        known, _ = self._agents.agents(now_ns=now_ns, node=name, cluster=query.get("cluster") or None)
+        if not seen.totals.events and not known and not self._reading.page(Question(node=name), limit=1).events:
+            return None
+        streams = self._agents.streams([agent.instance for agent in known])
+        return self._pages.node(seen, links, query=query, agents=known, streams=streams, now_ns=now_ns)
+
+    def agents(self, query: Mapping[str, str]) -> str:
+        now_ns, links, state = self._clock_ns(), Links("/agents", query), query.get("state") or None
+        if state is not None and state not in STATES:
+            raise DecodeError(f"state: {state[:40]!r} is not one of {', '.join(STATES)}")
+        number, version = _page_number(query.get("page", "")), query.get("version")
+        found, more = self._agents.agents(now_ns=now_ns, state=state, version=version, page=number)
+        fleet = self._agents.fleet(now_ns=now_ns)
+        return self._pages.agents(
+            found, fleet, links, state=state, version=version, page=number, more=more, now_ns=now_ns
+        )
+
+    def event(self, uid: str, variant: int) -> str | None:
+        if (event := self._reading.get(uid, variant)) is None:
+            return None
+        node = Question(node=event.event.node, cluster=event.event.sender.cluster or None)
+        earlier = self._reading.page(node, limit=1, before=event.cursor).events
+        later = self._reading.page(node, limit=1, after=event.cursor).events
+        return self._pages.event(
+            event,
+            Links("/", {}),
+            variants=self._reading.variants(uid),
+            earlier=earlier[0] if earlier else None,
+            later=later[0] if later else None,
+            now_ns=self._clock_ns(),
+        )
+
+
+def _found(page: str | None, otherwise: str) -> Response:
+    if page is None:
+        raise HTTPException(404, otherwise)
+    return HTMLResponse(page)
 
 
 def _page_number(text: str) -> int:

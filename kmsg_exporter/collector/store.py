@@ -72,8 +72,7 @@ _SCHEMA: Final = (
     # the first and the last have all that is counted over time, and by who did it where: nothing else is read for that
     "CREATE INDEX event_listed ON event (listed_unix_ns, seq, severe, expected, emptyings)",
     "CREATE INDEX event_node ON event (node, listed_unix_ns, seq)",
-    "CREATE INDEX event_told ON event "
-    "(comm, exe, origin, node, cluster, listed_unix_ns, severe, expected, emptyings)",
+    "CREATE INDEX event_told ON event (comm, exe, origin, node, cluster, listed_unix_ns, severe, expected, emptyings)",
 )
 _COLUMNS: Final = (
     "uid, variant, digest, received_unix_ns, time_unix_ns, listed_unix_ns, node, comm, exe, origin, instance, boot_id, "

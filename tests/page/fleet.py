@@ -62,14 +62,14 @@ CULPRITS: Final = (
 )  # fmt: skip
 
 LINES: Final = (
-    (3, "Memory cgroup out of memory: Killed process {pid} (postgres) total-vm:{big}kB, anon-rss:{big}kB, file-rss:0kB"),
+    (3, "Memory cgroup out of memory: Killed process {pid} (postgres) total-vm:{big}kB, anon-rss:{big}kB"),
     (3, "EXT4-fs error (device sda2): ext4_find_entry:1682: inode #{pid}: comm nginx: reading directory lblock 0"),
     (3, "blk_update_request: I/O error, dev sdb, sector {big} op 0x0:(READ) flags 0x80700 phys_seg 4 prio class 2"),
     (2, "mce: [Hardware Error]: Machine check events logged"),
     (4, "nf_conntrack: nf_conntrack: table full, dropping packet"),
     (4, "perf: interrupt took too long ({pid} > 4912), lowering kernel.perf_event_max_sample_rate to 40500"),
     (4, "TCP: request_sock_TCP: Possible SYN flooding on port 443. Sending cookies.  Check SNMP counters."),
-    (5, "audit: type=1400 audit({big}.211:{pid}): apparmor=\"STATUS\" operation=\"profile_replace\" name=\"docker-default\""),
+    (5, "audit: type=1400 audit({big}.211:{pid}): apparmor=\"STATUS\" operation=\"profile_replace\""),
     (6, "eth0: renamed from veth{hex}"),
     (6, "IPv6: ADDRCONF(NETDEV_CHANGE): cali{hex}: link becomes ready"),
     (6, "device veth{hex} entered promiscuous mode"),
@@ -130,7 +130,9 @@ def _moments(chance: random.Random, count: int, now_ns: int, days: float) -> Ite
         seconds = chance.uniform(0, days * DAY_SECONDS)
         at = now_ns - int(seconds * SECOND_NS)
         if culprit.at_hour is not None:
-            at -= (at // SECOND_NS - culprit.at_hour * 3600) % DAY_SECONDS * SECOND_NS - chance.randrange(900 * SECOND_NS)
+            at -= (at // SECOND_NS - culprit.at_hour * 3600) % DAY_SECONDS * SECOND_NS - chance.randrange(
+                900 * SECOND_NS
+            )
             at = min(at, now_ns - SECOND_NS)
         elif culprit.burst:  # an afternoon of tests every third day
             at -= at % (3 * DAY_SECONDS * SECOND_NS) // 4
@@ -210,7 +212,9 @@ def _records(chance: random.Random, count: int, uptime_seconds: float, *, calm: 
     records = []
     for moment in moments:
         level, line = chance.choice(lines)
-        text = line.format(pid=chance.randrange(300, 99999), big=chance.randrange(10**6, 10**8), hex=f"{chance.getrandbits(32):08x}")
+        text = line.format(
+            pid=chance.randrange(300, 99999), big=chance.randrange(10**6, 10**8), hex=f"{chance.getrandbits(32):08x}"
+        )
         records.append(f"<{level}>[{max(moment, 0):12.6f}] {text}")
     return records
 
@@ -219,10 +223,13 @@ def _body(node: Node, attributes: Mapping[str, Any], at: int) -> bytes:
     names = [each.split(" ")[1] for each in attributes["kmsg.process.ancestors"]]
     hidden = attributes["kmsg.hidden.records"]
     severe = sum(attributes["kmsg.hidden.by_level"].get(level, 0) for level in LEVELS[:4])
-    errors = f", {severe} of them an error or worse" if severe == 1 else f", {severe} of them errors or worse" if severe else ""
+    word = "an error" if severe == 1 else "errors"
+    errors = f", {severe} of them {word} or worse" if severe else ""
+    who = (
+        f"{attributes['kmsg.process.comm']} ({attributes['process.executable.path']}, pid {attributes['process.pid']})"
+    )
     sentence = (
-        f"dmesg on {node.name} was emptied by {attributes['kmsg.process.comm']} ({attributes['process.executable.path']}, "
-        f"pid {attributes['process.pid']}) run by {' <- '.join(names)}; {hidden} records are hidden{errors}."
+        f"dmesg on {node.name} was emptied by {who} run by {' <- '.join(names)}; {hidden} records are hidden{errors}."
     )
     resource = {
         "service.name": "kmsg-exporter",
@@ -268,11 +275,12 @@ def _heard(path: Path, fleet: Sequence[Node], *, now_ns: int) -> None:
         for number, node in enumerate(fleet):
             silent = {17: 5 * 3600, 40: 26 * 3600, 101: 3 * DAY_SECONDS}.get(number)
             seen = now_ns - (silent or number % 300) * SECOND_NS
+            said = (node.instance, node.cluster, node.name, node.instance.replace("-", ""), node.version)
             connection.execute(
                 "INSERT OR REPLACE INTO agent (instance, cluster, node, host_id, version, first_seen_unix_ns, "
                 "last_seen_unix_ns, hello_unix_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (node.instance, node.cluster, node.name, node.instance.replace("-", ""), node.version, node.boot_ns, seen, seen),
-            )  # fmt: skip
+                (*said, node.boot_ns, seen, seen),
+            )
             last = node.sequence + (2 if number == 5 else 0)
             connection.execute(
                 "INSERT OR REPLACE INTO stream VALUES (?, ?, ?, ?, ?)",
