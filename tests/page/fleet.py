@@ -245,13 +245,13 @@ def _body(node: Node, attributes: Mapping[str, Any], at: int) -> bytes:
         "severityNumber": 13,
         "eventName": "kmsg.emptied",
         "body": {"stringValue": sentence},
-        "attributes": _pairs({"event.name": "kmsg.emptied", **attributes}),
+        "attributes": pairs({"event.name": "kmsg.emptied", **attributes}),
     }
-    logs = {"resource": {"attributes": _pairs(resource)}, "scopeLogs": [{"logRecords": [record]}]}
+    logs = {"resource": {"attributes": pairs(resource)}, "scopeLogs": [{"logRecords": [record]}]}
     return json.dumps({"resourceLogs": [logs]}).encode()
 
 
-def _pairs(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def pairs(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"key": key, "value": _value(value)} for key, value in values.items()]
 
 
@@ -264,7 +264,7 @@ def _value(value: Any) -> dict[str, Any]:
         case list():
             return {"arrayValue": {"values": [_value(item) for item in value]}}
         case dict():
-            return {"kvlistValue": {"values": _pairs(value)}}
+            return {"kvlistValue": {"values": pairs(value)}}
         case _:
             return {"stringValue": value}
 

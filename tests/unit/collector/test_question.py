@@ -66,7 +66,7 @@ def test_a_time_without_a_zone_is_of_the_collectors() -> None:
 )
 def test_what_can_not_be_understood_is_named(query: dict[str, str], message: str) -> None:
     with pytest.raises(DecodeError) as caught:
-        asked(**query)
+        read_question(query, now_ns=NOW_NS)
     assert str(caught.value).startswith(message)
 
 
