@@ -20,7 +20,7 @@ from person import Person
 from kmsg_exporter.collector.server import STORE_NAME, CollectorServer
 
 HERE = Path(__file__).parent
-EVENTS = 400
+EVENTS = 1500
 Send = Callable[..., None]
 
 

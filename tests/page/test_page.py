@@ -250,6 +250,6 @@ def test_the_pictures_of_the_readme(person: Person, page: Page, pictures: Path) 
     )
     assert telling is not None
     person.waits("typeof telling == 'string'")
-    person.look(f"/events/{person.sees('telling')}", height=1150)
+    person.look(f"/events/{person.sees('telling')}", height=1000)
     page.picture(pictures / "collector-event.png")
     assert "The hidden log" in person.text()

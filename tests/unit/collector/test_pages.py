@@ -234,7 +234,7 @@ def test_agents_are_listed_with_what_is_missing_of_them(client: Any, server: Col
     assert client.get("/agents?state=bogus").status == 400
     state = text_of(client.get("/").text)
     assert (
-        "1 agent reports 1 silent the last since 1 hour ago: node-2 1 say no hello 4 events missing of 1 agent" in state
+        "1 agent reports 1 silent last heard of 1 hour ago: node-2 1 say no hello 4 events missing of 1 agent" in state
     )
     assert "4 events missing" in text_of(client.get("/node?node=node-1").text)
 
