@@ -1,0 +1,200 @@
+"""`recover` prints after a clear what dmesg printed before it, to the byte; `history` says who it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from support import Agent, all_records, environment, eventually, printk, visible_records
+
+pytestmark = pytest.mark.guest
+LINES = (
+    "<3>recover: an error",
+    "<30>recover[1]: a daemon's line, info",
+    "<4>recover: a tab\tand \x1b[31m and \\x41 and a backslash \\",
+    "<6>recover: grüße, \u200b, \u2028",
+    "<5>recover: segfault at 0",
+    "<2>recover",
+)
+STAMP = re.compile(rb"(?m)^(?:\x1b\[32m)?\[(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\] ")
+
+
+def dmesg(*options: str, locale: str = "C.UTF-8") -> bytes:
+    return subprocess.run(
+        ["dmesg", *options], check=True, capture_output=True, env=environment() | {"LC_ALL": locale}
+    ).stdout
+
+
+def recover(*options: str, locale: str = "C.UTF-8", state: str = "/nonexistent") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "kmsg_exporter", "recover", f"--state-directory={state}", *options],
+        check=True,
+        capture_output=True,
+        env=environment() | {"LC_ALL": locale},
+    )
+
+
+def newest() -> int:
+    return int(all_records()[-1].split(",")[1])
+
+
+def write(text: bytes) -> None:
+    fd = os.open("/dev/kmsg", os.O_WRONLY)
+    try:
+        os.write(fd, text)
+    finally:
+        os.close(fd)
+
+
+def fill() -> None:
+    for line in LINES:
+        printk(line)
+    write(b"<6>recover: no UTF-8 \xff\xfe\n")
+    write(b"<6>recover: two\nlines\n")
+
+
+def cleared(*options: str, locale: str = "C.UTF-8") -> bytes:
+    """What dmesg printed of everything that a clear has then hidden; again when somebody printed in between."""
+    while True:
+        fill()
+        end = newest()
+        before = dmesg(*options, locale=locale)
+        dmesg("-C")
+        if newest() == end and not visible_records():
+            return before
+
+
+FORMS = [
+    (),
+    ("--decode",),
+    ("--color=always",),
+    ("--level=err,warn",),
+    ("--facility=kern,daemon",),
+    ("--raw", "--facility=kern"),
+    ("--json", "--facility=kern"),
+    ("--json", "--decode"),
+]
+
+
+@pytest.mark.parametrize("options", FORMS, ids=" ".join)
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_what_dmesg_printed_before_the_clear_is_printed_after_it(options: tuple[str, ...], locale: str) -> None:
+    """dmesg of util-linux before 2.40 garbles the number of what programs printed, so numbers are the kernel's only."""
+    before = cleared(*options, locale=locale)
+    found = recover(*options, locale=locale).stdout
+    if "--json" in options:  # earlier clears hide records too
+        shown, last = (json.loads(text.decode(errors="replace"))["dmesg"] for text in (found, before))
+        assert shown[-len(last) :] == last
+        assert found.endswith(before.partition(b"{\n         ")[2])
+    else:
+        assert b"recover" in before or "--raw" in options
+        assert found.endswith(before)
+
+
+def test_what_every_clear_of_this_boot_hid_is_printed_in_order() -> None:
+    dmesg("-C")
+    first = newest()
+    printk("recover: between two clears")
+    dmesg("-C")
+    records = all_records()
+    lines = recover("--raw").stdout.decode().splitlines()
+    assert any("recover: between two clears" in line for line in lines)
+    assert int(records[0].split(",")[1]) <= first
+    times = [float(found[1]) for line in lines if (found := re.match(r"<\d+>\[ *(\d+\.\d+)\]", line))]
+    assert times == sorted(times)
+    assert len(times) >= 0.9 * len(records)
+
+
+def test_local_times_are_dmesgs_to_the_second() -> None:
+    """Each run computes the boot anew from two clocks: a record on the edge of a second may fall on either side."""
+    import time
+
+    before = cleared("-T")
+    found = recover("-T").stdout
+    stamps = [[time.mktime(time.strptime(one.decode())) for one in STAMP.findall(text)] for text in (before, found)]
+    count = len(stamps[0])
+    assert count >= len(LINES)
+    assert STAMP.sub(b"", found).endswith(STAMP.sub(b"", before))
+    assert max(abs(one - other) for one, other in zip(stamps[0], stamps[1][-count:], strict=True)) <= 1
+    same = sum(one == other for one, other in zip(stamps[0], stamps[1][-count:], strict=True))
+    assert same >= count // 2
+
+
+def test_it_is_complete_and_in_order_while_others_print() -> None:
+    before = cleared("--raw", "--facility=kern,user")
+    stop = threading.Event()
+
+    def chatter() -> None:
+        while not stop.is_set():
+            printk("<14>recover: chatter")
+
+    printers = [threading.Thread(target=chatter) for _ in range(2)]
+    for printer in printers:
+        printer.start()
+    try:
+        found = recover("--facility=kern,user").stdout
+    finally:
+        stop.set()
+        for printer in printers:
+            printer.join()
+    assert b"chatter" not in found
+    plain = re.sub(rb"(?m)^<-?\d+>", b"", before)
+    assert found.endswith(plain)
+
+
+def test_what_was_overwritten_is_said_and_comes_from_the_history(tmp_path: Path, backend: str) -> None:
+    from support import running
+
+    with running(tmp_path, backend) as agent:
+        printk("<3>recover: soon overwritten")
+        dmesg("-C")
+        event = eventually(lambda: agent.events()[-1:])[0]
+        last = event["kmsg.hidden.last_seq"]
+        number = 0
+        while int(all_records()[0].split(",")[1]) <= last:
+            for _ in range(200):
+                number += 1
+                printk(f"<6>recover: line {number} " + "x" * 800)
+        history(agent, backend)
+        found = recover(state=f"{agent.directory}/state")
+    oldest = int(all_records()[0].split(",")[1])
+    assert b"lost for good, but for " in found.stderr
+    assert int(re.search(rb"(\d+) older records were overwritten", found.stderr)[1]) <= oldest  # type: ignore[index]
+    head, _, rest = found.stdout.partition(b"-- end of the agent's history --\n")
+    assert head.startswith(b"-- from the agent's history, no longer in the ring --\n")
+    assert head.splitlines()[-1].endswith(b"recover: soon overwritten")
+    assert b"soon overwritten" not in rest
+
+
+def history(agent: Agent, backend: str) -> None:
+    """Asked while the agent runs."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "kmsg_exporter", "history", "--json", f"--state-directory={agent.directory}/state"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment(),
+    ).stdout
+    told = [json.loads(line)["attributes"]["log.record.uid"] for line in shown.splitlines()]
+    assert told == [event["log.record.uid"] for event in reversed(agent.events())]
+    if backend != "state":
+        assert json.loads(shown.splitlines()[0])["attributes"]["kmsg.process.comm"] == "dmesg"
+
+
+def test_without_the_device_it_says_what_is_impossible_and_why(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "kmsg_exporter", "recover", f"--path.dev={tmp_path}", f"--state-directory={tmp_path}"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"recover: the hidden records can't be read: {tmp_path}/kmsg: there is no such device here" in done.stderr
+    assert "Only /dev/kmsg gives back what a clear hides" in done.stderr
