@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, TypeVar
 
 from kmsg_exporter.errors import ConfigError
@@ -96,6 +97,14 @@ def _history(command: argparse.ArgumentParser) -> None:
 def _why(command: argparse.ArgumentParser) -> None:
     which = command.add_argument_group("What is looked for")
     which.add_argument("--since", metavar="TIME", help="troubles not older than this: 2h (ago), a date, a time, today")
+    which.add_argument(
+        "--path.log",
+        dest="path_log",
+        type=Path,
+        default=Path("/var/log"),
+        metavar="PATH",
+        help="where the log files are",
+    )
     how = command.add_argument_group("How it is printed")
     how.add_argument("--json", action="store_true", help="the same for programs")
 
