@@ -127,11 +127,12 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
         if not held and not line.strip():
             continue
         begun = begun if held else number
-        held += (" " if held else "") + line.strip()
+        held += line.strip()
         if held.endswith("\\"):
-            held = held[:-1].rstrip()
+            held = held[:-1]
             continue
         if _open(held):
+            held += " "
             continue
         yield begun, held
         held = ""
@@ -193,7 +194,8 @@ def _statement(place: Place, line: Line, way: _Way, matched: list[bool]) -> None
 
 def _is_declaration(text: str) -> bool:
     found = _OBJECT.match(text)
-    return (found is not None and found[1].lower() != "action") or text.lower().startswith(("set ", "unset "))
+    declares = found is not None and found[1].lower() not in ("action", "if", "call")
+    return declares or text.lower().startswith(("set ", "unset "))
 
 
 def _act(action: str, place: Place, way: _Way) -> None:

@@ -15,7 +15,7 @@ _KINDS: Final = tuple(
     for kind, pattern in (
         (
             "an OOM kill",
-            r"[Oo]ut of memory(?: \(oom_kill_allocating_task\))?: Kill(?:ed)? process (\d+ \(.*?\))(?=[ ,])",
+            r"[Oo]ut of memory(?: \(oom_kill_allocating_task\))?: Kill(?:ed)? process (\d+ \(.*\))(?=[ ,])",
         ),
         ("a kernel panic", r"Kernel panic - not syncing: (.*)"),
         ("a kernel bug", r"(?:kernel BUG at |BUG: unable to handle |general protection fault|Oops: )(.*)"),
