@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from kmsg_exporter.errors import ConfigError
-from kmsg_exporter.why import dmesg, moment
+from kmsg_exporter.why import moment, names
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ _EXITS: Final = {
 
 def _recover(command: argparse.ArgumentParser) -> None:
     which = command.add_argument_group("Which records")
-    which.add_argument("-l", "--level", metavar="LIST", help=f"only these: {', '.join(dmesg.LEVELS)}; err+ and worse")
+    which.add_argument("-l", "--level", metavar="LIST", help=f"only these: {', '.join(names.LEVELS)}; err+ and worse")
     which.add_argument("-f", "--facility", metavar="LIST", help="only these: kern, user, daemon, ...")
     how = command.add_argument_group("How they are printed")
     how.add_argument("-T", "--ctime", action="store_true", help="local times, as exact as dmesg's")
@@ -127,40 +127,39 @@ def limit(text: str | None) -> int | None:
 
 def levels(text: str | None) -> frozenset[int] | None:
     """`err,warn`, `err+` (and worse) or `+err` (and less), as dmesg has it; None is all. Raises ConfigError."""
-    return None if text is None else _checked("--level", text, lambda given: _members(given, dmesg.LEVELS, _level))
+    return None if text is None else _checked("--level", text, lambda given: _members(given, names.LEVELS, _level))
 
 
 def facilities(text: str | None) -> frozenset[int] | None:
     """`kern,daemon`, or numbers; None is all. Raises ConfigError."""
 
     def one(part: str) -> range:
-        at = _index(part, dmesg.FACILITIES)
+        at = _index(part, names.FACILITIES)
         return range(at, at + 1)
 
-    return None if text is None else _checked("--facility", text, lambda given: _members(given, dmesg.FACILITIES, one))
+    return None if text is None else _checked("--facility", text, lambda given: _members(given, names.FACILITIES, one))
 
 
 def _level(part: str) -> range:
-    names = dmesg.LEVELS
     if part.endswith("+"):
-        return range(_index(part[:-1], names) + 1)
+        return range(_index(part[:-1], names.LEVELS) + 1)
     if part.startswith("+"):
-        return range(_index(part[1:], names), len(names))
-    at = _index(part, names)
+        return range(_index(part[1:], names.LEVELS), len(names.LEVELS))
+    at = _index(part, names.LEVELS)
     return range(at, at + 1)
 
 
-def _members(text: str, names: tuple[str, ...], one: Callable[[str], range]) -> frozenset[int]:
+def _members(text: str, known: tuple[str, ...], one: Callable[[str], range]) -> frozenset[int]:
     try:
         return frozenset(index for part in text.split(",") for index in one(part.strip()))
     except ValueError as exc:
-        raise ValueError(f"is not a list of {', '.join(names)}") from exc
+        raise ValueError(f"is not a list of {', '.join(known)}") from exc
 
 
-def _index(part: str, names: tuple[str, ...]) -> int:
-    if part.isdecimal() and int(part) < len(names):
+def _index(part: str, known: tuple[str, ...]) -> int:
+    if part.isdecimal() and int(part) < len(known):
         return int(part)
-    return names.index(part.lower())
+    return known.index(part.lower())
 
 
 def _positive(text: str) -> int:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from kmsg_exporter.why import finding
-from kmsg_exporter.why.dmesg import LEVELS
 from kmsg_exporter.why.finding import Finding
+from kmsg_exporter.why.names import LEVELS
 
 _WORDS: Final = re.compile(r"(?:quiet|debug|ignore_loglevel|(?:console|loglevel|log_buf_len|printk\.\w+)=\S+)\Z")
 

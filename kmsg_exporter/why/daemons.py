@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from kmsg_exporter.why import finding, rsyslog
-from kmsg_exporter.why.dmesg import LEVELS
 from kmsg_exporter.why.finding import Finding, Roots
+from kmsg_exporter.why.names import LEVELS
 from kmsg_exporter.why.rsyslog import Line, Place
 
 _JOURNALD: Final = ("/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd")

@@ -11,12 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from kmsg_exporter.why.kmsg import Record
+from kmsg_exporter.why.names import FACILITIES, LEVELS
 
-LEVELS: Final = ("emerg", "alert", "crit", "err", "warn", "notice", "info", "debug")
-FACILITIES: Final = (
-    *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"),
-    *("res0", "res1", "res2", "res3", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"),
-)
 _SPACES: Final = b" \t\n\v\f\r"
 _RESET: Final = b"\x1b[0m"
 _TIME_COLOUR: Final = b"\x1b[32m"

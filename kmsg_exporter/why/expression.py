@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from kmsg_exporter.why.dmesg import LEVELS
+from kmsg_exporter.why.names import LEVELS
 
 _TOKEN: Final = re.compile(
     r"\s*(?:(\()|(\))|(and|or|not)\b|(\$[!.\w-]+)|(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')|(\d+)"

@@ -48,9 +48,11 @@ def findings(readers: Sequence[Reader], unseen: int) -> list[Finding]:
                 "leave one of them, or let the others read /dev/kmsg (rsyslog: imkmsg in place of imklog)",
             )
         )
-    what = "nobody holds the log open for reading" if not readers else "the log is held open for reading by"
-    if unseen and not readers:
-        what = "nobody that can be seen from here holds the log open for reading"
+    seen = " that can be seen from here" if unseen else ""
+    what = f"nobody{seen} holds the log open for reading"
+    if readers:
+        count = len({reader.pid for reader in readers})
+        what = f"{count} process{'es hold' if count > 1 else ' holds'} the log open for reading"
     found.append(Finding("note", finding.READERS, what, lines))
     if unseen:
         found.append(

@@ -139,8 +139,9 @@ def told(event: Emptied) -> str:
     return (
         f"{when}  {who}"
         + (f" in container {container[:12]}" if container else "")
-        + ("" if hidden is None else f" hid {_count(hidden, 'record')}, {event.errors} of them errors or worse")
-        + f" (event {event.sequence} of the agent's history)"
+        + ("" if hidden is None else f" hid {_count(hidden, 'record')}")
+        + (f", {_count(event.errors, 'error')} or worse among them" if event.errors else "")
+        + f" (history: {event.sequence})"
     )
 
 

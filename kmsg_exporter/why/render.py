@@ -12,6 +12,7 @@ from kmsg_exporter.why.finding import Finding
 from kmsg_exporter.why.verdict import Answer
 
 _TITLES: Final = {"note": "Besides", "unseen": "Could not be looked at"}
+_LOWER: Final = ("rsyslog", "journald", "syslog-ng", "node-problem-detector", "dmesg")  # names stay as they are
 _NOTHING: Final = "Nothing wrong was found: no clear hides a line, and no trouble in the log is missing from the files."
 
 
@@ -44,7 +45,8 @@ def _all(mark: str, findings: Sequence[Finding]) -> Iterator[str]:
 
 def _finding(mark: str, one: Finding) -> Iterator[str]:
     """Hostile text is made visible: comms and lines of the log are anybody's."""
-    yield visible(f"{mark}{one.what[0].upper()}{one.what[1:]}.")
+    begin = one.what[0] if one.what.startswith(_LOWER) else one.what[0].upper()
+    yield visible(f"{mark}{begin}{one.what[1:]}.")
     indent = " " * len(mark)
     for line in one.evidence:
         yield visible(f"{indent}  {line}")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from kmsg_exporter.why.dmesg import LEVELS
 from kmsg_exporter.why.expression import evaluate
 from kmsg_exporter.why.finding import Roots
+from kmsg_exporter.why.names import LEVELS
 
 CONFIG: Final = Path("/etc/rsyslog.conf")
 _MAX_FILES: Final = 200

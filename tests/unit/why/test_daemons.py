@@ -168,7 +168,7 @@ def test_two_readers_of_proc_kmsg_are_a_cause_and_others_are_not() -> None:
         "cause",
         ("rsyslogd[400] /usr/sbin/rsyslogd reads /proc/kmsg", "klogd[500] /sbin/klogd reads /proc/kmsg"),
     )
-    assert note.what == "the log is held open for reading by"
+    assert note.what == "2 processes hold the log open for reading"
     assert [one.verdict for one in holders.findings([], 7)] == ["note", "unseen"]
 
 
