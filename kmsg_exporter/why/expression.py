@@ -96,7 +96,11 @@ class _Reader:
         wanted = re.sub(r"\\(.)", r"\1", value[5][1:-1]) if value[5] else value[6]
         if subject is None:
             return None
-        match operation[7].lower():
+        compared = operation[7].lower()
+        if name[4].lower() in ("$msg", "$rawmsg") and compared not in ("contains", "contains_i"):
+            # where a line begins depends on what reads it: imklog leaves the kernel's time before the text
+            return None if wanted.strip().lower() in subject.lower() else compared in ("!=", "<>")
+        match compared:
             case "==":
                 return subject == wanted
             case "!=" | "<>":
@@ -109,7 +113,7 @@ class _Reader:
                 return subject.startswith(wanted)
             case "startswith_i":
                 return subject.lower().startswith(wanted.lower())
-            case compared if subject.isdecimal() and wanted.isdecimal():
+            case _ if subject.isdecimal() and wanted.isdecimal():
                 one, other = int(subject), int(wanted)
                 return {"<": one < other, "<=": one <= other, ">": one > other, ">=": one >= other}[compared]
         return None

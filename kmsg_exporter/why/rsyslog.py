@@ -24,6 +24,7 @@ _PROPERTY: Final = re.compile(r":(\w[\w-]*)\s*,\s*(!?\w+)\s*,\s*\"((?:[^\"\\]|\\
 _OBJECT: Final = re.compile(r"(\w+)\s*\(")
 _ARGUMENT: Final = re.compile(r"(\w[\w.]*)\s*=\s*\"((?:[^\"\\]|\\.)*)\"")
 _IF: Final = re.compile(r"if\s+(.*?)\s+then\b\s*(.*)\Z", re.IGNORECASE | re.DOTALL)
+_NUMBERS: Final = tuple(map(str, range(len(LEVELS))))
 _NAMES: Final = {"error": "err", "warning": "warn", "panic": "emerg"}
 
 
@@ -233,14 +234,14 @@ def selects(selector: str, level: int) -> bool | None:
     verdict = False
     for part in selector.split(";"):
         facilities, _, priority = part.strip().rpartition(".")
-        if not {"*", "kern", "0"} & {name.strip().lower() for name in facilities.split(",")}:
+        if not {"*", "kern"} & {name.strip().lower() for name in facilities.split(",")}:
             continue
         negated, priority = priority.startswith("!"), priority.removeprefix("!")
         exactly, priority = priority.startswith("="), priority.removeprefix("=").lower()
         if priority == "none":
             verdict = False
             continue
-        priority = _NAMES.get(priority, priority)
+        priority = _NAMES.get(priority, LEVELS[int(priority)] if priority in _NUMBERS else priority)
         if priority == "*":
             fits = True
         elif priority in LEVELS:
@@ -266,6 +267,9 @@ def _property(name: str, operation: str, value: str, line: Line) -> bool | None:
     if subject is None:
         return None
     value = re.sub(r"\\(.)", r"\1", value)
+    if name.lower() in ("msg", "rawmsg") and operation in ("isequal", "startswith"):
+        # where a line begins depends on what reads it: imklog leaves the kernel's time before the text
+        return None if value.strip() in subject else negated
     if operation == "contains":
         verdict = value in subject
     elif operation == "isequal":
