@@ -1,4 +1,4 @@
-"""The table of faults: `fault_table.py` prints it, `fault_table.py --write` puts it into docs/push.md."""
+"""The table of faults: `fault_table.py` prints it, `fault_table.py --write` puts it into README.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from fault_cases import CASES, Case
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "push.md"
+PAGE: Final = Path(__file__).parents[2] / "README.md"
 _REGION: Final = re.compile(r"(?<=<!-- faults -->\n).*(?=<!-- end -->)", re.DOTALL)
 _HEAD: Final = ("the collector, or the way to it", "reason", "is tried again", "the events", "the log, once")
 
