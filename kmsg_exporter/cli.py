@@ -6,11 +6,12 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 from kmsg_exporter import __version__
+from kmsg_exporter.commands.asked import add_own_flags
 from kmsg_exporter.config import Config, Parser, add_flags, load
 from kmsg_exporter.errors import ConfigError, KmsgExporterError
 from kmsg_exporter.logfmt import configure
@@ -24,6 +25,9 @@ _COMMANDS = {
     "run": "the agent: watch, serve /metrics, push an event when dmesg goes empty",
     "collector": "the embedded collector: receive events over OTLP/HTTP and show them",
     "doctor": "what this node lets the agent see, and what to do about the rest",
+    "why": "why dmesg or a log file lacks lines: who emptied the log, who reads it, where its lines go",
+    "recover": "print what a clear of the log hides, as dmesg would print it",
+    "history": "who emptied this node's log, from the agent's own records on disk",
     "cleanup": "remove what a killed agent left in tracefs",
 }
 
@@ -37,6 +41,7 @@ def parser() -> Parser:
     )
     for name, about in _COMMANDS.items():
         command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+        add_own_flags(command, name)
         add_flags(command, name)
         if name == "doctor":
             command.add_argument("--json", action="store_true", help="the same for programs")
@@ -54,7 +59,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         config = load(args, environ)
         configure(config.log_level, config.log_format, sys.stderr, environ=environ)
         if args.command == "run":
-            return _run(config, environ)
+            return _run(config, environ, lambda: load(args, environ))
         if args.command == "collector" and args.backup is not None:
             return _back_up(config, args.backup)
         if args.command == "collector":
@@ -62,7 +67,11 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         if args.command == "doctor":
             from kmsg_exporter.commands.doctor import main as doctor
 
-            return doctor(config, as_json=args.json)
+            return doctor(config, environ, as_json=args.json)
+        if args.command in ("why", "recover", "history"):
+            from importlib import import_module
+
+            return int(import_module(f"kmsg_exporter.commands.{args.command}").main(config, args))
         from kmsg_exporter.commands.cleanup import main as cleanup
 
         return cleanup(config)
@@ -74,16 +83,25 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         return 1
 
 
-def _run(config: Config, environ: Mapping[str, str]) -> int:
+def _run(config: Config, environ: Mapping[str, str], read_config: Callable[[], Config]) -> int:
     from kmsg_exporter.agent.agent import Agent
 
     sys.setswitchinterval(_SWITCH_SECONDS)
-    agent = Agent(config, environ)
+    agent = Agent(config, environ, read_config=read_config)
+    on_terminal, detached = has_terminal(), signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         agent.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last: its terminal was closed
+    def hang_up(_number: int, _frame: FrameType | None) -> None:
+        """Its terminal was closed (nohup asks to live on then), or somebody wants it to read its configuration."""
+        if not on_terminal or has_terminal():
+            agent.reload()
+        elif not detached:
+            agent.stop()
+
+    signal.signal(signal.SIGHUP, hang_up)
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     with agent:
         for line in agent.summary():
@@ -91,6 +109,15 @@ def _run(config: Config, environ: Mapping[str, str]) -> int:
         agent.run()
     _log.info("stopped; nothing is left in tracefs")
     return 0
+
+
+def has_terminal(tty: str = "/dev/tty") -> bool:
+    """This process has a controlling terminal: the kernel takes it away before it sends SIGHUP for its end."""
+    try:
+        os.close(os.open(tty, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _collect(config: Config, environ: Mapping[str, str]) -> int:

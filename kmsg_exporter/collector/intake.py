@@ -18,6 +18,7 @@ from kmsg_exporter.collector.decode import Batch, decode_logs
 from kmsg_exporter.collector.store import MAX_VARIANTS, Outcome, Store
 
 MAX_REASONS: Final = 3
+INLINE_BYTES: Final = 64 * 1024
 # A body of 4 MiB is many times that while it is decoded.
 DECODED_AT_ONCE: Final = 4
 STORE_SECONDS: Final = 30.0
@@ -32,8 +33,12 @@ def intake_routes(store: Store, counts: Counts, *, max_body_bytes: int = MAX_BOD
     async def receive(request: Request) -> Response:
         with room.share() as take:
             body = await read_json_body(request, limit_bytes=max_body_bytes, take=take)
-            async with decoding:
-                batch = await run_in_threadpool(decode_logs, body)
+            # a thread of its own costs as much as some tens of KB; more would hold up everybody else
+            if len(body) <= INLINE_BYTES:
+                batch = decode_logs(body)
+            else:
+                async with decoding:
+                    batch = await run_in_threadpool(decode_logs, body)
             del body
             outcome = await _stored(store, batch)
         counts.rejected.update(batch.kinds)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
 from kmsg_exporter.collector.event import Attributes, ReceivedEvent, believed_unix_ns
+from kmsg_exporter.collector.moments import Moment, moment, span
 from kmsg_exporter.model import LEVELS
 
 SEVERE: Final = frozenset(LEVELS[:4])  # emerg to err
@@ -19,17 +20,6 @@ CLOCK_COLUMNS: Final = len("[   12.345678] ")
 
 _ANCESTOR: Final = re.compile(r"(\d+) (.*?)(?: (/.*))?", re.DOTALL)
 _SAMPLE: Final = re.compile(r"(?:<(\d{1,4})>)?(?:\[ *(\d+\.\d+)\] ?)?(.*)", re.DOTALL)
-_UNITS: Final = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One instant three ways. `utc` is None when local time is UTC."""
-
-    iso: str
-    local: str
-    utc: str | None
-    ago: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +47,11 @@ class Story:
     """One event, ready to be laid out. Counts are None, texts "" when the event does not say."""
 
     uid: str
+    variant: int
     node: str
+    cluster: str
+    origin: str
+    container: str
     when: Moment
     received: Moment
     remark: str
@@ -94,7 +88,11 @@ def tell(received: ReceivedEvent, *, now_ns: int, zone: tzinfo | None = None) ->
     actor = Link(event.comm, event.exe, _shown(attributes.get("process.pid")))
     return Story(
         uid=event.uid,
+        variant=received.variant,
         node=event.node,
+        cluster=event.sender.cluster,
+        origin=event.origin,
+        container=_shown(attributes.get("kmsg.process.container.id")),
         when=moment(believed_unix_ns(happened_ns, arrived_ns), now_ns=now_ns, zone=zone),
         received=moment(arrived_ns, now_ns=now_ns, zone=zone),
         remark=_remark(happened_ns, arrived_ns),
@@ -117,30 +115,6 @@ def tell(received: ReceivedEvent, *, now_ns: int, zone: tzinfo | None = None) ->
     )
 
 
-def moment(unix_ns: int, *, now_ns: int, zone: tzinfo | None = None) -> Moment:
-    """Never fails for a 64-bit number of nanoseconds."""
-    utc = datetime.fromtimestamp(unix_ns // 10**9, UTC)
-    local = utc.astimezone(zone)
-    return Moment(
-        iso=f"{utc:%Y-%m-%dT%H:%M:%SZ}",
-        local=f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
-        utc=None if local.utcoffset() == utc.utcoffset() else f"{utc:%Y-%m-%d %H:%M:%S} UTC",
-        ago=_ago((now_ns - unix_ns) // 10**9),
-    )
-
-
-def _ago(seconds: int) -> str:
-    if abs(seconds) < 2:
-        return "just now"
-    return f"{_span(seconds)} ago" if seconds > 0 else f"in {_span(-seconds)}"
-
-
-def _span(seconds: int) -> str:
-    size, unit = next((size, unit) for size, unit in _UNITS if seconds >= size or size == 1)
-    count = seconds // size
-    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
-
-
 def _remark(happened_ns: int | None, arrived_ns: int) -> str:
     """Why the time may surprise: the event came long after it happened, or its node's clock can't be right."""
     if happened_ns is None:
@@ -148,7 +122,7 @@ def _remark(happened_ns: int | None, arrived_ns: int) -> str:
     if believed_unix_ns(happened_ns, arrived_ns) != happened_ns:
         return f"when it arrived: the node's clock said {datetime.fromtimestamp(happened_ns // 10**9, UTC):%Y-%m-%d}"
     delay_seconds = (arrived_ns - happened_ns) // 10**9
-    return f"arrived {_span(delay_seconds)} later" if delay_seconds >= LATE_SECONDS else ""
+    return f"arrived {span(delay_seconds)} later" if delay_seconds >= LATE_SECONDS else ""
 
 
 def _facts(attributes: Attributes) -> tuple[tuple[str, str], ...]:
@@ -158,7 +132,6 @@ def _facts(attributes: Attributes) -> tuple[tuple[str, str], ...]:
     facts = (
         ("command", shlex.join(args)),
         ("user", f"{owner} (uid {user})" if owner and user else owner or user),
-        ("container", _shown(attributes.get("kmsg.process.container.id"))),
         ("pod uid", _shown(attributes.get("kmsg.process.pod.uid"))),
         ("found in", _shown(attributes.get("kmsg.attribution.source"))),
         ("derived", "worked out, not read" if attributes.get("kmsg.process.derived") is True else ""),

@@ -1,72 +1,188 @@
-"""What is stored, newest first: each question has a connection of its own to the collector's file."""
+"""What is stored, newest first: each question has a connection of its own to the collector's file, and an end."""
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from kmsg_exporter.collector.event import Extent, ReceivedEvent, Sender, StoredEvent
+from kmsg_exporter.collector.question import COLUMNS, Question
+from kmsg_exporter.collector.search import Found, matches, search
 from kmsg_exporter.collector.store import explained
+from kmsg_exporter.errors import DecodeError
+
+# A reader that takes its time keeps the write-ahead log from being folded in.
+READ_TIMEOUT_SECONDS: Final = 5.0
 
 _CURSOR: Final = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")
-_EVENTS: Final = (
-    "SELECT seq, uid, variant, received_unix_ns, time_unix_ns, listed_unix_ns, node, comm, exe, origin, text, "
-    "instance, boot_id, sequence, cluster, host_id, version, emptyings, hidden, severe, expected "
-    "FROM event JOIN document USING (seq)"
+_ARRIVAL: Final = re.compile(r"[0-9]{1,19}")
+_PROGRESS_STEPS: Final = 20_000
+_COLUMNS: Final = (
+    "seq, uid, variant, received_unix_ns, time_unix_ns, listed_unix_ns, node, comm, exe, origin, text, "
+    "instance, boot_id, sequence, cluster, host_id, version, emptyings, hidden, severe, expected"
 )
+_EVENTS: Final = f"SELECT {_COLUMNS} FROM event JOIN document USING (seq)"  # noqa: S608
+_ARRIVED: Final = f"SELECT {_COLUMNS} FROM event NOT INDEXED JOIN document USING (seq)"  # in the order of seq  # noqa: S608
+_AMONG: Final = "seq IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events newest first; `next_cursor` is where the older ones start, None at the end."""
+    """Events newest first. Older ones start behind `next_cursor` (None: none), newer ones before `previous_cursor`.
+
+    `newest`: there was nothing newer.
+    """
 
     events: tuple[ReceivedEvent, ...]
     next_cursor: str | None
+    previous_cursor: str | None
+    newest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Events in the order in which they came; `arrived` is where the next ones start."""
+
+    events: tuple[ReceivedEvent, ...]
+    arrived: str
 
 
 class Reading:
     """Questions to the store at `path`, which must be there. Each raises CollectorError when it can't be read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, timeout_seconds: float = READ_TIMEOUT_SECONDS) -> None:
         self._path = path
+        self._timeout_seconds = timeout_seconds
 
-    def get(self, uid: str) -> ReceivedEvent | None:
-        """The first event of this uid, None when there is none."""
-        with self._connected() as connection:
-            row = connection.execute(f"{_EVENTS} WHERE uid = ? AND variant = 0", (uid,)).fetchone()
+    def get(self, uid: str, variant: int = 0) -> ReceivedEvent | None:
+        """The event of this uid, None when there is none. Variants are others that claim the same uid."""
+        with self.connected() as connection:
+            row = connection.execute(f"{_EVENTS} WHERE uid = ? AND variant = ?", (uid, variant)).fetchone()
         return None if row is None else _received(row)
 
-    def page(self, *, limit: int, before: str | None = None, node: str | None = None, comm: str | None = None) -> Page:
-        """At most `limit` events, newest first, older than the cursor `before`. ValueError for a bad cursor."""
-        conditions: list[str] = ["1"]
-        values: list[int | str] = []
-        if before is not None:
-            conditions.append("(listed_unix_ns, seq) < (?, ?)")
-            values += _cursor_values(before)
-        for column, wanted in (("node", node), ("comm", comm)):
-            if wanted is not None:
-                conditions.append(f"{column} = ?")
-                values.append(wanted)
-        where = " AND ".join(conditions)
-        query = f"{_EVENTS} WHERE {where} ORDER BY listed_unix_ns DESC, seq DESC LIMIT ?"
-        with self._connected() as connection:
+    def variants(self, uid: str) -> tuple[int, ...]:
+        with self.connected() as connection:
+            rows = connection.execute("SELECT variant FROM event WHERE uid = ? ORDER BY variant", (uid,)).fetchall()
+        return tuple(row["variant"] for row in rows)
+
+    def page(
+        self,
+        question: Question = Question(),  # noqa: B008 - it is frozen
+        *,
+        limit: int,
+        before: str | None = None,
+        after: str | None = None,
+        found: Found | None = None,
+    ) -> Page:
+        """At most `limit` events, newest first: those just older than the cursor `before`, or just newer than `after`.
+
+        `found` is what a search for the question's text has given; without it the search goes on until there are
+        enough for this page, or until its time is over: then the page is short, and its cursor goes on there.
+        DecodeError for a bad cursor.
+        """
+        forward = after is not None and before is None
+        conditions, values = where(question)
+        for cursor, sign in ((before, "<"), (after, ">")):
+            if cursor is not None:
+                conditions.append(f"(listed_unix_ns, seq) {sign} (?, ?)")
+                values += _cursor_values(cursor)
+        with self.connected() as connection:
+            if question.q and found is None:
+                found = search(connection, question, conditions, values, forward=forward, enough=limit + 1)
+            if found is not None:
+                conditions.append(_AMONG)
+                values.append(json.dumps(found.seqs))
+            order = "ASC" if forward else "DESC"
+            ordered = f"ORDER BY listed_unix_ns {order}, seq {order}"
+            # the numbers first: what may have to be sorted is small then
+            chosen = f"SELECT seq FROM event WHERE {' AND '.join(conditions)} {ordered} LIMIT ?"  # noqa: S608
+            query = f"{_EVENTS} WHERE seq IN ({chosen}) {ordered}"
             rows = connection.execute(query, (*values, limit + 1)).fetchall()
         events = tuple(_received(row) for row in rows[:limit])
-        return Page(events, events[-1].cursor if len(rows) > limit else None)
+        further = events[-1].cursor if len(rows) > limit else found.stopped if found else None
+        if forward:
+            older = events[0].cursor if events else after
+            return Page(events[::-1], older, further or (events[-1].cursor if events else after), further is None)
+        return Page(events, further, events[0].cursor if events else None, before is None)
+
+    def found(self, question: Question) -> Found | None:
+        """Which events have the question's text; None when it has none."""
+        if not question.q:
+            return None
+        conditions, values = where(question)
+        with self.connected() as connection:
+            return search(connection, question, conditions, values)
+
+    def arrivals(self, question: Question, *, limit: int, after: str) -> Arrivals:
+        """What has come since, whenever it happened, oldest arrival first. DecodeError for a bad cursor."""
+        if not _ARRIVAL.fullmatch(after) or int(after) >= 2**63:
+            raise DecodeError(f"{after[:60]!r} is not a cursor that this collector gave")
+        conditions, values = where(question)
+        if question.q:
+            condition, texts = matches(question.q)
+            conditions.append(condition)
+            values += texts
+        query = f"{_ARRIVED} WHERE {' AND '.join(conditions)} AND seq > ? ORDER BY seq LIMIT ?"
+        with self.connected() as connection:
+            newest = _newest(connection)
+            if int(after) >= newest:
+                return Arrivals((), str(newest))
+            rows = connection.execute(query, (*values, int(after), limit + 1)).fetchall()
+        events = tuple(_received(row) for row in rows[:limit])
+        return Arrivals(events, str(rows[limit - 1]["seq"] if len(rows) > limit else newest))
+
+    def arrived(self) -> str:
+        """The cursor behind all that has come until now."""
+        with self.connected() as connection:
+            return str(_newest(connection))
 
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
+    def connected(self) -> Iterator[sqlite3.Connection]:
+        """A connection that only reads, and whose every answer together ends in time."""
+        ends = time.monotonic() + self._timeout_seconds
         with (
             explained(f"can't read the collector's store {self._path}"),
             closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
         ):
             connection.row_factory = sqlite3.Row
+            connection.set_progress_handler(lambda: time.monotonic() > ends, _PROGRESS_STEPS)
+            connection.execute("BEGIN")  # one state of the store for all that is asked
             yield connection
+
+
+def where(question: Question, *, found: Found | None = None) -> tuple[list[str], list[int | str]]:
+    """The question as SQL conditions, never none, and their values. Its text is what `found` stands for."""
+    conditions, values = ["1"], list[int | str]()
+    for sign, bound in ((">=", question.since_ns), ("<", question.until_ns)):
+        if bound is not None:
+            conditions.append(f"listed_unix_ns {sign} ?")
+            values.append(bound)
+    for column in COLUMNS:
+        if (wanted := getattr(question, column)) is not None:
+            conditions.append(f"{column} = ?")
+            values.append(wanted)
+    if question.severe:
+        conditions.append("severe > 0")
+    if question.unexpected:
+        conditions.append("NOT expected")
+    if question.unnamed:
+        conditions.append("comm = '' AND exe = ''")
+    if found is not None:
+        conditions.append(_AMONG)
+        values.append(json.dumps(found.seqs))
+    return conditions, values
+
+
+def _newest(connection: sqlite3.Connection) -> int:
+    newest: int = connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
+    return newest
 
 
 def _received(row: sqlite3.Row) -> ReceivedEvent:
@@ -84,9 +200,9 @@ def _received(row: sqlite3.Row) -> ReceivedEvent:
     return ReceivedEvent(event, row["received_unix_ns"], f"{row['listed_unix_ns']}-{row['seq']}", row["variant"])
 
 
-def _cursor_values(cursor: str) -> list[int]:
+def _cursor_values(cursor: str) -> Sequence[int]:
     parts = _CURSOR.fullmatch(cursor)
     values = [int(part) for part in parts.groups()] if parts else []
     if not values or max(values) >= 2**63:
-        raise ValueError(f"{cursor[:60]!r} is not a cursor that this collector gave")
+        raise DecodeError(f"{cursor[:60]!r} is not a cursor that this collector gave")
     return values

@@ -245,15 +245,20 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         if not host and socket.has_dualstack_ipv6():
-            return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+            listener = socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
+        else:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as exc:
         # create_server adds the address to the reason in words of its own; a name that does not resolve has no errno
         reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror
         in_use = exc.errno == errno.EADDRINUSE
         remedy = ": another collector may have it, stop that one or choose another address" if in_use else ""
         raise CollectorError(f"the collector can't listen on {_address(host, port)}: {reason}{remedy}") from exc
+    # Accepted sockets inherit it. asyncio sets it only where a socket was made with a protocol number; without it the
+    # second half of an answer on a kept connection waits 40 ms for the client's delayed ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _is_loopback(address: str) -> bool:

@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from kmsg_exporter.collector.event import Hello, StoredEvent, believed_unix_ns
+from kmsg_exporter.collector.event import Extent, Hello, Sender, StoredEvent, believed_unix_ns
 from kmsg_exporter.collector.histogram import Histogram
 from kmsg_exporter.collector.ledger import Heard, Ledger
 from kmsg_exporter.collector.retention import Keep, Retention
@@ -315,6 +315,11 @@ def _row(event: StoredEvent, received: int) -> dict[str, object]:
         "exe": event.exe,
         "origin": event.origin,
         "bytes": len(document),
-        **asdict(event.sender),
-        **asdict(event.extent),
+        **_fields(event.sender),
+        **_fields(event.extent),
     }
+
+
+def _fields(value: Sender | Extent) -> dict[str, object]:
+    """dataclasses.asdict also copies what it finds, which takes twenty times as long."""
+    return {name: getattr(value, name) for name in value.__slots__}

@@ -38,7 +38,10 @@ _COMMON: Final = (CONFIGURATION, DIRECTORIES, LOGGING)
 _GROUPS: Final = {
     "run": (CONFIGURATION, TRACING, WEB, METRICS, PUSH, COLLECTOR, NODE, DIRECTORIES, PATHS, LOGGING),
     "collector": (CONFIGURATION, COLLECTOR, DIRECTORIES, LOGGING),
-    "doctor": (CONFIGURATION, TRACING, DIRECTORIES, PATHS, LOGGING),
+    "doctor": (CONFIGURATION, TRACING, PUSH, DIRECTORIES, PATHS, LOGGING),
+    "why": (CONFIGURATION, DIRECTORIES, PATHS, LOGGING),
+    "recover": (CONFIGURATION, DIRECTORIES, PATHS, LOGGING),
+    "history": (CONFIGURATION, DIRECTORIES, LOGGING),
     "cleanup": (CONFIGURATION, DIRECTORIES, PATHS, LOGGING),
 }
 # and of other groups
@@ -241,6 +244,28 @@ class Config:
         "How long one attempt to send may take.",
         shown="OTEL_EXPORTER_OTLP_TIMEOUT if set, else 10",
     )
+    push_headers_file: Path | None = _row(
+        "push.headers-file",
+        None,
+        values.PATH,
+        PUSH,
+        "Send the headers of this file too, lines like Name: value. Read again when it changes; never shown.",
+    )
+    push_bearer_token_file: Path | None = _row(
+        "push.bearer-token-file",
+        None,
+        values.PATH,
+        PUSH,
+        "Send the token in this file as Authorization: Bearer TOKEN. Read again when it changes; never shown.",
+    )
+    push_hello_interval_seconds: int = _row(
+        "push.hello-interval-seconds",
+        300,
+        values.whole(0, 86_400),
+        PUSH,
+        "How often to send a request without events, by which a collector tells a silent node from a missing one; "
+        "0: never.",
+    )
     collector_embedded: bool = _row(
         "collector.embedded",
         False,
@@ -351,7 +376,7 @@ class Config:
         Path("/run/kmsg-exporter"),
         values.PATH,
         DIRECTORIES,
-        "The agent's local socket, which only its own user can open.",
+        "The agent's local socket, which only its own user can open, and what it gave out last in this boot.",
         shown="RUNTIME_DIRECTORY if set, else /run/kmsg-exporter",
         fallback="RUNTIME_DIRECTORY",
     )

@@ -11,11 +11,17 @@ from typing import Any
 import atheris
 from target import Target
 
+from kmsg_exporter.collector.chart import chart
+from kmsg_exporter.collector.counting import Bar, Tally, Totals
 from kmsg_exporter.collector.decode import MAX_RECORD_BYTES, decode_logs
 from kmsg_exporter.collector.event import ReceivedEvent, StoredEvent
+from kmsg_exporter.collector.fleet import Fleet
+from kmsg_exporter.collector.links import Links
+from kmsg_exporter.collector.overview import Overview
 from kmsg_exporter.collector.pages import Pages
 from kmsg_exporter.collector.plain import plain_event
 from kmsg_exporter.collector.present import tell
+from kmsg_exporter.collector.reading import Page
 from kmsg_exporter.errors import DecodeError
 from kmsg_exporter.model import Actor, Emptying, Hidden, LogRecord, Process
 from kmsg_exporter.push.otlp import dump, log_record, request
@@ -23,6 +29,7 @@ from kmsg_exporter.push.resource import Resource
 
 _NOW_NS = 1_767_323_045_000_000_000
 _PAGES = Pages()
+_LINKS = Links("/", {"since": "all", "node": "<script>"})
 _UID = "0190163d-8694-739b-aea5-966c26f8ad91"
 
 
@@ -49,10 +56,18 @@ def _check(event: StoredEvent, size: int) -> None:
     story = tell(received, now_ns=_NOW_NS)
     assert story.coalesced >= 1
     assert min(story.severe, story.sample_records, story.sample_omitted) >= 0
-    assert "<script" not in _PAGES.event(received, now_ns=_NOW_NS)
-    _PAGES.index(
-        [received], now_ns=_NOW_NS, filters={"node": event.node}, older=None, newest=None, endpoint="x"
-    ).encode()
+    told = _PAGES.event(received, _LINKS, variants=(0, 1), earlier=received, later=received, now_ns=_NOW_NS)
+    assert told.count("<script") == told.count('<script src="/static/copy.js" defer></script>') == 1
+    who, where = (
+        Tally(name, 1, 0, 1, _NOW_NS) for name in ((event.comm, event.exe, event.origin), (event.node, event.node))
+    )
+    drawn = chart((_NOW_NS - 60 * 10**9, _NOW_NS), (Bar(1),), lambda _a, _b: "/")
+    totals = Totals(1, 1, 0, (who,), (where,))
+    seen = Overview("7d", totals, drawn, Page((received,), None, None, newest=True), None, None, "1")
+    silent = Fleet(1, 0, 1, 0, 0, 0, _NOW_NS, (event.node,), ((event.sender.version, 1),))
+    page = _PAGES.index(seen, _LINKS, query={}, fleet=silent, now_ns=_NOW_NS, endpoint="x")
+    assert page.count("<script") == page.count('.js" defer></script>') == 2
+    page.encode()
 
 
 def _body() -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kmsg_exporter.collector.event import ReceivedEvent, StoredEvent
-from kmsg_exporter.collector.present import Line, Link, Story, moment, tell
+from kmsg_exporter.collector.present import Line, Link, Story, tell
 from kmsg_exporter.collector.visible import visible
 
 NOW_NS = 1_770_000_000_000_000_000
@@ -30,40 +29,6 @@ def story(
     comm = attributes.get("kmsg.process.comm", "")
     event = StoredEvent("uid-1", time_unix_ns, "node-7", comm, "", origin, json.dumps(document))
     return tell(ReceivedEvent(event, NOW_NS, "1-1"), now_ns=NOW_NS)
-
-
-def test_a_moment_is_local_utc_and_relative() -> None:
-    zone = timezone(timedelta(hours=1), "CET")
-    told = moment(NOW_NS, now_ns=NOW_NS + 250 * SECOND_NS, zone=zone)
-    assert told.iso == "2026-02-02T02:40:00Z"
-    assert told.local == "2026-02-02 03:40:00 CET"
-    assert told.utc == "2026-02-02 02:40:00 UTC"
-    assert told.ago == "4 minutes ago"
-
-
-def test_utc_is_not_said_twice_where_local_time_is_utc() -> None:
-    assert moment(NOW_NS, now_ns=NOW_NS, zone=timezone.utc).utc is None  # noqa: UP017 - its name is UTC
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [
-        (0, "just now"),
-        (2, "2 seconds ago"),
-        (60, "1 minute ago"),
-        (7200, "2 hours ago"),
-        (90000, "1 day ago"),
-        (-30, "in 30 seconds"),
-    ],
-)
-def test_relative_times(seconds: int, told: str) -> None:
-    assert moment(NOW_NS, now_ns=NOW_NS + seconds * SECOND_NS).ago == told
-
-
-@settings(deadline=None)
-@given(st.integers(0, 2**63 - 1))
-def test_no_number_of_nanoseconds_breaks_a_moment(unix_ns: int) -> None:
-    moment(unix_ns, now_ns=NOW_NS)
 
 
 @pytest.mark.parametrize(
@@ -127,10 +92,10 @@ def test_what_else_is_known_about_the_actor_is_told() -> None:
             "kmsg.process.derived": True,
         }
     )
+    assert told.container == "4c01"
     assert told.facts == (
         ("command", "dmesg -C 'a b'"),
         ("user", "root (uid 0)"),
-        ("container", "4c01"),
         ("found in", "exec_trace"),
         ("derived", "worked out, not read"),
     )

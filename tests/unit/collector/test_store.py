@@ -10,13 +10,15 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from kmsg_exporter.collector.event import StoredEvent
+from kmsg_exporter.collector.question import Question
 from kmsg_exporter.collector.reading import Reading
 from kmsg_exporter.collector.store import Outcome, Store
-from kmsg_exporter.errors import CollectorError, StoreTooNew
+from kmsg_exporter.errors import CollectorError, DecodeError, StoreTooNew
 
 NOW_NS = 1_770_000_000_000_000_000
 SECOND_NS = 1_000_000_000
@@ -26,8 +28,8 @@ def event(uid: str, *, ago_seconds: int = 0, node: str = "node-7", comm: str = "
     return StoredEvent(uid, NOW_NS - ago_seconds * SECOND_NS, node, comm, "/usr/bin/dmesg", "cleanup.sh", "{}")
 
 
-def uids(store: Store, **query: str) -> list[str]:
-    return [received.event.uid for received in Reading(store.path).page(limit=100, **query).events]
+def uids(store: Store, **query: Any) -> list[str]:
+    return [received.event.uid for received in Reading(store.path).page(Question(**query), limit=100).events]
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ def test_filters_hold_together(store: Store) -> None:
 
 @pytest.mark.parametrize("cursor", ["", "1", "1-", "-1-1", "x-y", f"{2**63}-1", f"1-{2**63}", "1-1;", "٣-٣"])
 def test_a_cursor_that_was_never_given_is_an_error(store: Store, cursor: str) -> None:
-    with pytest.raises(ValueError, match="is not a cursor that this collector gave"):
+    with pytest.raises(DecodeError, match="is not a cursor that this collector gave"):
         Reading(store.path).page(limit=1, before=cursor)
 
 

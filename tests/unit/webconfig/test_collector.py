@@ -264,7 +264,7 @@ def test_an_agent_with_its_own_collector_hands_its_events_over_whatever_the_envi
     }
     agent = Agent(Config(collector_embedded=True), environ)
     server = agent._collector = serve(MUTUAL + TOKEN, inside=True)
-    endpoint = agent._endpoint()
+    endpoint = agent._endpoint(agent.config)
     assert endpoint is not None
     assert str(endpoint) == f"{server.inside_url}v1/logs"
     assert server.inside_token not in repr(endpoint)
