@@ -88,7 +88,7 @@ class Entrance:
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:
     """Never the query or a header that may hold a secret."""
-    client = scope["client"][0] if scope["client"] else ""
+    client = scope["client"][0].removeprefix("::ffff:") if scope["client"] else ""
     agent = Headers(scope=scope).get("user-agent")
     fields = {
         "client": client,

@@ -122,8 +122,8 @@ class Ledger:
         said = tuple(text[:MAX_TEXT] for text in (sender.cluster, node, sender.host_id, sender.version))
         known = self._connection.execute(
             "UPDATE agent SET cluster = ?, node = ?, host_id = ?, version = ?, last_seen_unix_ns = ?, "
-            "hello_unix_ns = iif(?, ?, hello_unix_ns) WHERE instance = ?",
-            (*said, now_ns, greeted, now_ns, name),
+            "hello_unix_ns = coalesce(?, hello_unix_ns) WHERE instance = ?",
+            (*said, now_ns, now_ns if greeted else None, name),
         )
         if not known.rowcount:
             self._connection.execute(
