@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart \
+.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart faults page otel \
   grafana ha charts beside image systemd package notify storms lock clean fuzz-short fuzz evasions
 
 help: ## this list
@@ -22,18 +22,20 @@ demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a boot
 deb: $(VENV)/dev.stamp ## the Debian package, in dist/
 	@PYTHON=$(CURDIR)/$(BIN)/python deploy/debian/build.sh
 
-test: lint unit chart grafana native guests fuzz-short ## everything within 25 minutes on two cores: code, files, real kernels
+test: lint unit faults chart grafana native guests fuzz-short ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
 
 # what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
-# pid 1, the package, Prometheus with Alertmanager, a cluster; fuzzing for two hours
-test-all: test ha demo charts hotplug beside storms image systemd package notify test-cluster bench fuzz ## everything there is
+# pid 1, the package, Prometheus with Alertmanager, Chromium, the real Collector and Kafka, a cluster; fuzzing for two hours
+test-all: test ha demo charts hotplug beside storms image systemd package notify page otel test-cluster bench fuzz ## everything there is
 
 bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
 	@tests/guest/setup.sh 6.12
 	@tests/bench/peers.sh
 	@$(BIN)/python tests/bench/run.py --write
+	@tests/otel/setup.sh collector
+	@$(BIN)/python tests/bench/collectors.py --write
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -52,6 +54,20 @@ unit: $(VENV)/dev.stamp tests/setup.stamp
 evasions: $(VENV)/dev.stamp tests/setup.stamp ## every way to use the log unnamed, on all kernels (as root)
 	@$(TRACEFS)
 	PYTHON=$(CURDIR)/$(BIN)/python tests/evasions/run.sh
+
+# a collector that misbehaves, a full disk, 10,000 nodes at once, a collector that is killed in a flood
+faults: $(VENV)/dev.stamp tests/setup.stamp ## the faults of delivery, and their table
+	$(BIN)/python -m pytest --confcutdir=tests tests/faults
+	$(BIN)/python -m pytest --confcutdir=tests tests/collector
+	@$(BIN)/python tests/faults/fault_table.py
+
+page: $(VENV)/dev.stamp tests/setup.stamp ## the collector's pages in Chromium
+	tests/page/setup.sh
+	$(BIN)/python -m pytest -c tests/page/pytest.ini --confcutdir=tests -p no:cacheprovider tests/page
+
+otel: $(VENV)/dev.stamp ## agents' senders, the real OpenTelemetry Collector and Kafka, and kills in between
+	tests/otel/setup.sh
+	$(BIN)/python -m pytest -c tests/otel/pytest.ini --confcutdir=tests -p no:cacheprovider tests/otel
 
 fuzz-short: $(VENV)/fuzz.stamp
 	$(BIN)/python -m pytest --confcutdir=tests tests/fuzz

@@ -9,6 +9,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
+from kmsg_exporter.collector.figures import ALL as COLLECTOR
+from kmsg_exporter.collector.figures import Figure
 from kmsg_exporter.config import OPTIONS, Option
 from kmsg_exporter.coverage import COVERAGE
 from kmsg_exporter.metrics.exposition import ALL
@@ -46,7 +48,7 @@ def _default(option: Option) -> str:
     return "; ".join(note for note in (option.default, "repeatable" if option.repeatable else "") if note)
 
 
-def _metrics(definitions: Iterable[Definition]) -> str:
+def _metrics(definitions: Iterable[Definition | Figure]) -> str:
     rows = [
         (f"`{one.name}`", one.kind, ", ".join(f"`{label}`" for label in one.labels), one.help) for one in definitions
     ]
@@ -58,6 +60,7 @@ _TABLES: Final = {
     "options": _options(),
     "log-metrics": _metrics(one for one in ALL if not one.name.startswith("kmsg_exporter_")),
     "agent-metrics": _metrics(one for one in ALL if one.name.startswith("kmsg_exporter_")),
+    "collector-metrics": _metrics(COLLECTOR),
 }
 
 

@@ -61,6 +61,13 @@ CONDITIONS: Final = {
         0,
         "Failed requests to the collector",
     ),
+    "KmsgCollectorAgentSilent": Condition("kmsg_collector_silent_agents", "gt", 0, "Failed requests to the collector"),
+    "KmsgCollectorEventsMissing": Condition(
+        "kmsg_collector_missing_events - min_over_time(kmsg_collector_missing_events[1h])",
+        "gt",
+        0,
+        "Failed requests to the collector",
+    ),
     "KmsgExporterDown": Condition('up{job=~"(.*/)?kmsg-exporter"}', "lt", 1, "Down"),
     "KmsgExporterAbsent": Condition('count(up{job=~"(.*/)?kmsg-exporter"}) or vector(0)', "lt", 1, "Nodes"),
 }

@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 
 from kmsg_exporter import __version__
@@ -39,6 +40,10 @@ def parser() -> Parser:
         add_flags(command, name)
         if name == "doctor":
             command.add_argument("--json", action="store_true", help="the same for programs")
+        if name == "collector":
+            command.add_argument(
+                "--backup", metavar="FILE", help="copy what the collector has stored, also while one runs, and exit"
+            )
     return top
 
 
@@ -49,13 +54,15 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         config = load(args, environ)
         configure(config.log_level, config.log_format, sys.stderr, environ=environ)
         if args.command == "run":
-            return _run(config, environ)
+            return _run(config, environ, lambda: load(args, environ))
+        if args.command == "collector" and args.backup is not None:
+            return _back_up(config, args.backup)
         if args.command == "collector":
             return _collect(config, environ)
         if args.command == "doctor":
             from kmsg_exporter.commands.doctor import main as doctor
 
-            return doctor(config, as_json=args.json)
+            return doctor(config, environ, as_json=args.json)
         from kmsg_exporter.commands.cleanup import main as cleanup
 
         return cleanup(config)
@@ -67,16 +74,25 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         return 1
 
 
-def _run(config: Config, environ: Mapping[str, str]) -> int:
+def _run(config: Config, environ: Mapping[str, str], read_config: Callable[[], Config]) -> int:
     from kmsg_exporter.agent.agent import Agent
 
     sys.setswitchinterval(_SWITCH_SECONDS)
-    agent = Agent(config, environ)
+    agent = Agent(config, environ, read_config=read_config)
+    on_terminal, detached = has_terminal(), signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         agent.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last: its terminal was closed
+    def hang_up(_number: int, _frame: FrameType | None) -> None:
+        """Its terminal was closed (nohup asks to live on then), or somebody wants it to read its configuration."""
+        if not on_terminal or has_terminal():
+            agent.reload()
+        elif not detached:
+            agent.stop()
+
+    signal.signal(signal.SIGHUP, hang_up)
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     with agent:
         for line in agent.summary():
@@ -86,12 +102,21 @@ def _run(config: Config, environ: Mapping[str, str]) -> int:
     return 0
 
 
+def has_terminal(tty: str = "/dev/tty") -> bool:
+    """This process has a controlling terminal: the kernel takes it away before it sends SIGHUP for its end."""
+    try:
+        os.close(os.open(tty, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
 def _collect(config: Config, environ: Mapping[str, str]) -> int:
     from kmsg_exporter.agent.agent import collector_server
     from kmsg_exporter.agent.notify import Notifier
     from kmsg_exporter.collector.server import serve_until_signal
 
-    server = collector_server(config)
+    server = collector_server(config, environ)
     notifier = Notifier(environ)
 
     def started() -> None:
@@ -100,4 +125,12 @@ def _collect(config: Config, environ: Mapping[str, str]) -> int:
 
     serve_until_signal(server, on_started=started)
     notifier.stopping()
+    return 0
+
+
+def _back_up(config: Config, target: str) -> int:
+    from kmsg_exporter.collector.backup import back_up
+    from kmsg_exporter.collector.schema import STORE_NAME
+
+    back_up(config.collector_directory / STORE_NAME, Path(target), terminal=sys.stderr)
     return 0

@@ -11,7 +11,8 @@ KmsgExporterError
 ├── DecodeError              bytes that are not what they should be
 ├── RingUnavailable          the log's own state can't be read here
 ├── SpoolError
-│   └── SpoolTooNew          written by a newer program
+│   ├── SpoolTooNew          written by a newer program
+│   └── SpoolInUse           another process writes to it
 ├── PushError                the collector could not be reached or refused; `reason`, `retry_after_seconds`
 └── CollectorError
     └── StoreTooNew          written by a newer program
@@ -72,14 +73,27 @@ class SpoolTooNew(SpoolError):
     """The queue on disk was written by a newer program."""
 
 
-class PushError(KmsgExporterError):
-    """One attempt to deliver failed."""
+class SpoolInUse(SpoolError):
+    """The queue on disk has a writer already."""
 
-    def __init__(self, message: str, *, reason: str, retriable: bool, retry_after_seconds: float | None = None) -> None:
+
+class PushError(KmsgExporterError):
+    """One attempt to deliver failed. `suspicious`: it may be for what is in it, so that a part of it may pass."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        retriable: bool,
+        retry_after_seconds: float | None = None,
+        suspicious: bool = False,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.retriable = retriable
         self.retry_after_seconds = retry_after_seconds
+        self.suspicious = suspicious
 
 
 class CollectorError(KmsgExporterError):

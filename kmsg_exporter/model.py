@@ -196,6 +196,14 @@ class PushState:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigState:
+    """How the configuration was last read again. The time is Unix seconds; the start counts."""
+
+    last_reload_successful: bool
+    last_success_timestamp_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What the agent knows at scrape time beside its totals; replaced whole, never changed."""
 
@@ -207,3 +215,5 @@ class Observation:
     trace_lost_events_total: int = 0
     attributions_total: Mapping[str, int] = field(default_factory=dict)
     push: PushState | None = None
+    spool_durable: bool | None = None
+    config: ConfigState | None = None

@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from kmsg_exporter import __version__
-from kmsg_exporter.agent import place
+from kmsg_exporter.agent import destination, place
 from kmsg_exporter.agent.narrator import narrate_emptying
 from kmsg_exporter.agent.notify import Notifier
+from kmsg_exporter.agent.reload import Reloader
 from kmsg_exporter.agent.story import Storyteller
 from kmsg_exporter.agent.tally import Tally
 from kmsg_exporter.agent.teller import Teller
@@ -28,17 +29,20 @@ from kmsg_exporter.errors import KmsgExporterError, RingUnavailable, TracefsNotM
 from kmsg_exporter.local import LocalServer
 from kmsg_exporter.metrics.totals import Totals
 from kmsg_exporter.metrics.web import WebServer
-from kmsg_exporter.model import Emptying
+from kmsg_exporter.model import Emptying, Observation
 from kmsg_exporter.probes import plan
 from kmsg_exporter.probes.backend import Backend
 from kmsg_exporter.process.actor import Resolver
 from kmsg_exporter.process.readers import ReaderScan
 from kmsg_exporter.process.recorder import FlightRecorder
 from kmsg_exporter.push.endpoint import Endpoint
+from kmsg_exporter.push.identity import RingPosition
 from kmsg_exporter.push.otlp import log_record
 from kmsg_exporter.push.resource import Resource
+from kmsg_exporter.push.sample import most
 from kmsg_exporter.push.sender import Sender
-from kmsg_exporter.push.spool import RingPosition, Spool
+from kmsg_exporter.push.spool import Spool
+from kmsg_exporter.push.witness import Witness
 from kmsg_exporter.ring.devkmsg import DevKmsg
 from kmsg_exporter.ring.look import Ring
 from kmsg_exporter.ring.syslog import SyslogRing, buffer_bytes
@@ -51,6 +55,7 @@ _log = logging.getLogger("kmsg_exporter")
 
 SPOOL_NAME = "spool.sqlite3"
 SOCKET_NAME = "agent.sock"
+WITNESS_NAME = "spool.witness"
 _SENDER_STOP_SECONDS = 1.0
 
 
@@ -61,13 +66,18 @@ class Agent:
     ConfigError and CollectorError.
     """
 
-    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, config: Config, environ: Mapping[str, str], *, read_config: Callable[[], Config] | None = None
+    ) -> None:
+        """`read_config` reads the configuration again; without it `reload` only reads the secrets again."""
         self.config = config
         self._environ = environ
+        self._read_config = read_config or (lambda: config)
         self._notifier = Notifier(environ)
         self._stack = ExitStack()
         self._collector: CollectorServer | None = None
         self._watch: Watch | None = None
+        self._reloader: Reloader | None = None
         self._stop_asked = False
         self._keep = False
 
@@ -98,6 +108,11 @@ class Agent:
             if self._watch is not None:
                 self._watch.stop()
 
+    def reload(self) -> None:
+        """Read the configuration again, soon; may be called from a signal handler and from any thread."""
+        if self._reloader is not None:
+            self._reloader.ask()
+
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
         """Where the web server listens."""
@@ -112,19 +127,34 @@ class Agent:
         self._guard = None if config.web_config_file is None else Guard(config.web_config_file)
         place.take(config, stack)
         late = stack.enter_context(ExitStack())  # what is taken later is given back where it would have been
-        spool = Spool(config.state_directory / SPOOL_NAME, max_bytes=config.push_spool_bytes)
+        boot = boot_id(config.path_procfs)
+        spool = Spool(
+            config.state_directory / SPOOL_NAME,
+            max_bytes=config.push_spool_bytes,
+            witness=Witness(config.runtime_directory / WITNESS_NAME, boot),
+        )
         stack.callback(spool.close)
         self._attached = attach(self.config)
         stack.callback(lambda: self._attached.close(keep=self._keep))
         recorder = self._recorder()
         started_ns = boot_ns()
         ring = self._ring(stack)
-        boot = boot_id(config.path_procfs)
         self._resume(ring, spool, boot)
         self._collector = self._start_collector(stack)
         resource = self._resource(spool)
-        sender = Sender(spool, self._endpoint(), resource)
+        sender = Sender(
+            spool,
+            self._endpoint(config),
+            resource,
+            boot_id=boot,
+            hello_interval_seconds=config.push_hello_interval_seconds,
+        )
         stack.callback(sender.stop, _SENDER_STOP_SECONDS)
+
+        def use(config: Config) -> None:
+            sender.use(self._endpoint(config), hello_interval_seconds=config.push_hello_interval_seconds)
+
+        reloader = Reloader(config, self._read_config, use)
         totals = Totals(config.metrics_max_pairs)
         resolver = Resolver(recorder, proc=config.path_procfs, command_args=config.push_command_args)
         scan = ReaderScan(proc=config.path_procfs, interval_seconds=config.readers_scan_interval_seconds)
@@ -159,7 +189,7 @@ class Agent:
                 ring, recorder, sample=config.push_sample, redact=config.push_redact, started_ns=started_ns
             ),
             scan=scan,
-            tell=stack.enter_context(Teller(tell)).put,
+            tell=stack.enter_context(Teller(tell, sample=most(config.push_sample))).put,
             push_state=sender.state,
             reattach=self._reattach,
             improve=lambda: self._improve(late),
@@ -169,11 +199,15 @@ class Agent:
         stack.callback(watch.close)
         watch.round(full=True)
         watch.tell()
+
+        def observe() -> Observation:
+            return replace(watch.observation, spool_durable=spool.durable, config=reloader.state)
+
         self._web = WebServer(
             config.web_listen_address,
             config.web_telemetry_path,
             totals=totals,
-            observe=lambda: watch.observation,
+            observe=observe,
             version=__version__,
             revision=self._environ.get("KMSG_EXPORTER_REVISION") or "unknown",
             refresh=watch.refresh,
@@ -181,9 +215,10 @@ class Agent:
             proc=config.path_procfs,
             guard=self._guard,
         )
-        self._start_local(stack, spool, watch)  # before the web server, which says that all is ready
+        self._start_local(stack, spool, sender, observe)  # before the web server, which says that all is ready
         stack.enter_context(self._web)
         sender.start()
+        self._reloader = stack.enter_context(reloader)
 
     def _recorder(self) -> FlightRecorder | None:
         if self._attached.recorder is None:
@@ -262,26 +297,31 @@ class Agent:
             cluster_name=config.cluster_name,
         )
 
-    def _endpoint(self) -> Endpoint | None:
-        url = self.config.push_endpoint
-        if url is None and self._collector is not None:
-            url = f"{self._collector.url}v1/logs"
-        endpoint = Endpoint.from_environ(self._environ, url)
-        if endpoint is None or self.config.push_timeout_seconds is None:
-            return endpoint
-        return replace(endpoint, timeout_seconds=self.config.push_timeout_seconds)
+    def _endpoint(self, config: Config) -> Endpoint | None:
+        if config.push_endpoint is None and self._collector is not None and self._collector.inside_url is not None:
+            return destination.inside(config, self._collector.inside_url, self._collector.inside_token)
+        return destination.configured(config, self._environ)
 
     def _start_collector(self, stack: ExitStack) -> CollectorServer | None:
         if not self.config.collector_embedded:
             return None
-        server = collector_server(self.config)
+        server = collector_server(self.config, self._environ, inside=True)
         return stack.enter_context(server)
 
-    def _start_local(self, stack: ExitStack, spool: Spool, watch: Watch) -> None:
+    def _start_local(self, stack: ExitStack, spool: Spool, sender: Sender, observe: Callable[[], Observation]) -> None:
         answers: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-            "status": lambda _: asdict(watch.observation) | {"version": __version__, "pid": os.getpid()},
+            "status": lambda _: (
+                asdict(observe())
+                | {
+                    "version": __version__,
+                    "pid": os.getpid(),
+                    "push_to": sender.destination,
+                    "push_failing": sender.failing,
+                    "state_directory": str(self.config.state_directory),
+                }
+            ),
             "history": lambda asked: [
-                {"sent_unix": event.sent_unix, "record": json.loads(event.record)}
+                {"sent_unix": event.sent_unix, "aside": event.aside, "record": json.loads(event.record)}
                 for event in spool.history(min(int(asked.get("limit", 100)), 1000))
             ],
         }
@@ -327,19 +367,37 @@ def attach(config: Config) -> plan.Attached:
     return plan.attach(config.backend, where)
 
 
-def collector_server(config: Config) -> CollectorServer:
-    """The embedded collector, not yet started. Raises CollectorError when its packages are not installed."""
+def collector_server(config: Config, environ: Mapping[str, str], *, inside: bool = False) -> CollectorServer:
+    """The embedded collector, not yet started. Raises CollectorError when its packages are not installed, ConfigError.
+
+    With `inside` it has an address for the agent of this process, too.
+    """
     from kmsg_exporter.errors import CollectorError
 
     try:
-        from kmsg_exporter.collector.server import CollectorServer
+        from kmsg_exporter.collector.retention import Keep
+        from kmsg_exporter.collector.server import CollectorServer, Settings
     except ImportError as exc:
         raise CollectorError(
             f"the collector needs {exc.name}, which is not installed: pip install 'kmsg-exporter[collector]'"
         ) from exc
-    return CollectorServer(
-        config.collector_listen_address.host, config.collector_listen_address.port, config.collector_directory
+    file = config.collector_web_config_file
+    settings = Settings(
+        guard=None if file is None else Guard(file),
+        allow_anonymous=config.collector_allow_anonymous,
+        page_address=config.collector_page_address,
+        keep=Keep(
+            retention_seconds=config.collector_retention_seconds,
+            max_bytes=config.collector_max_bytes,
+            forget_after_seconds=config.collector_forget_after_seconds,
+        ),
+        silent_after_seconds=config.collector_silent_after_seconds,
+        access_log=config.collector_access_log,
+        revision=environ.get("KMSG_EXPORTER_REVISION") or "unknown",
+        inside=inside,
     )
+    address = config.collector_listen_address
+    return CollectorServer(address.host, address.port, config.collector_directory, settings)
 
 
 def _shown(host: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -13,10 +14,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from kmsg_exporter.collector.body import MAX_BODY_BYTES
+from kmsg_exporter.collector.counts import Counts
+from kmsg_exporter.collector.entrance import Asks, Entrance
+from kmsg_exporter.collector.figures import CONTENT_TYPE, Figures
+from kmsg_exporter.collector.fleet import SILENT_AFTER_SECONDS
 from kmsg_exporter.collector.headers import AnswerCancelled, SecurityHeaders
 from kmsg_exporter.collector.intake import intake_routes
 from kmsg_exporter.collector.pages import Pages
@@ -25,6 +30,9 @@ from kmsg_exporter.collector.site import site_routes
 from kmsg_exporter.collector.store import Store
 from kmsg_exporter.errors import CollectorError, DecodeError
 
+CHECK_SECONDS: Final = 10.0
+_CHECKED_SECONDS: Final = 1.0
+_RETRY_AFTER: Final = {"Retry-After": "10"}
 # google.rpc.Code, as OTLP/HTTP wants its errors
 _RPC_CODES: Final = {400: 3, 404: 5, 405: 12, 408: 4, 413: 3, 415: 3, 503: 14}
 _RPC_UNKNOWN: Final = 2
@@ -32,40 +40,77 @@ _RPC_UNKNOWN: Final = 2
 _log = logging.getLogger(__name__)
 
 
-def create_app(
-    store: Store, *, clock_ns: Callable[[], int] = time.time_ns, max_body_bytes: int = MAX_BODY_BYTES
-) -> ASGIApp:
-    """The collector on a store that is open. Who made the store closes it."""
-    pages = Pages()
-    reading = Reading(store.path)
+class Parts:
+    """The parts of the collector's HTTP on a store that is open. Who made the store closes it."""
 
-    async def healthy(_request: Request) -> Response:
-        return PlainTextResponse("healthy\n")
+    def __init__(
+        self,
+        store: Store,
+        figures: Figures,
+        counts: Counts,
+        *,
+        clock_ns: Callable[[], int] = time.time_ns,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        silent_after_seconds: float = SILENT_AFTER_SECONDS,
+        log: bool = False,
+    ) -> None:
+        self._counts = counts
+        self._log = log
+        self._pages = Pages()
+        reading = Reading(store.path)
+        self.health = _health_routes(store, reading)
+        self.intake = intake_routes(store, counts, max_body_bytes=max_body_bytes)
+        site = site_routes(reading, self._pages, clock_ns=clock_ns, silent_after_seconds=silent_after_seconds)
+        self.site = [*site, _metrics_route(figures)]
 
-    async def ready(_request: Request) -> Response:
-        await run_in_threadpool(reading.arrived)
-        return PlainTextResponse("ready\n")
+    def app(self, *routes: BaseRoute, guard: Asks | None = None) -> ASGIApp:
+        """Some of the routes, and health, behind a guard."""
+        handlers = {HTTPException: self._failed, DecodeError: self._failed, CollectorError: self._failed}
+        app = Starlette(routes=[*routes, *self.health], exception_handlers=handlers)
+        app.router.redirect_slashes = False
+        return SecurityHeaders(Entrance(AnswerCancelled(app), self._counts, guard=guard, log=self._log))
 
-    async def failed(request: Request, exc: Exception) -> Response:
+    async def _failed(self, request: Request, exc: Exception) -> Response:
         status, message, headers = _explanation(exc)
         if request.url.path.startswith(("/v1/", "/api/")):
             body = {"code": _RPC_CODES.get(status, _RPC_UNKNOWN), "message": message}
             return JSONResponse(body, status_code=status, headers=headers)
+        if request.url.path.startswith("/-/"):
+            return PlainTextResponse(f"{message}\n", status_code=status, headers=headers)
         return HTMLResponse(
-            pages.message(f"{status} {HTTPStatus(status).phrase}", message), status_code=status, headers=headers
+            self._pages.message(f"{status} {HTTPStatus(status).phrase}", message), status_code=status, headers=headers
         )
 
-    app = Starlette(
-        routes=[
-            *intake_routes(store, max_body_bytes=max_body_bytes),
-            *site_routes(reading, pages, clock_ns=clock_ns),
-            Route("/-/healthy", healthy),
-            Route("/-/ready", ready),
-        ],
-        exception_handlers={HTTPException: failed, DecodeError: failed, CollectorError: failed},
-    )
-    app.router.redirect_slashes = False
-    return SecurityHeaders(AnswerCancelled(app))
+
+def _health_routes(store: Store, reading: Reading) -> list[Route]:
+    checking = asyncio.Lock()
+    checked_at = float("-inf")
+
+    async def healthy(_request: Request) -> Response:
+        if store.hung:
+            return PlainTextResponse("not healthy: nothing is stored any more: restart it\n", 503)
+        return PlainTextResponse("healthy\n")
+
+    async def ready(_request: Request) -> Response:
+        nonlocal checked_at
+        async with checking:
+            if time.monotonic() - checked_at > _CHECKED_SECONDS:
+                await run_in_threadpool(reading.page, limit=1)
+                try:
+                    await asyncio.wait_for(asyncio.wrap_future(store.check()), CHECK_SECONDS)
+                except TimeoutError as exc:
+                    raise CollectorError(f"the store took more than {CHECK_SECONDS:g} seconds to be written") from exc
+                checked_at = time.monotonic()
+        return PlainTextResponse("ready\n")
+
+    return [Route("/-/healthy", healthy), Route("/-/ready", ready)]
+
+
+def _metrics_route(figures: Figures) -> Route:
+    async def metrics(_request: Request) -> Response:
+        return Response(await run_in_threadpool(figures.render), headers={"Content-Type": CONTENT_TYPE})
+
+    return Route("/metrics", metrics)
 
 
 def _explanation(exc: Exception) -> tuple[int, str, dict[str, str]]:
@@ -75,5 +120,5 @@ def _explanation(exc: Exception) -> tuple[int, str, dict[str, str]]:
         case DecodeError():
             return 400, str(exc), {}
         case _:
-            _log.error("%s", exc)
-            return 503, str(exc), {}
+            _log.debug("%s", exc)  # the store has said it once
+            return 503, str(exc), dict(_RETRY_AFTER)

@@ -4,21 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+MAX_BODIES_BYTES: Final = 64 * 1024 * 1024
 BODY_TIMEOUT_SECONDS: Final = 30.0
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
+class Room:
+    """What all bodies under way may take together. For one event loop."""
+
+    def __init__(self, limit_bytes: int = MAX_BODIES_BYTES) -> None:
+        self.left = limit_bytes
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Gives a function that takes so many bytes more; they are given back when it is left."""
+        taken = 0
+
+        def take(count: int) -> None:
+            nonlocal taken
+            if count > self.left:
+                raise HTTPException(503, "too much is being received at once: try again", {"Retry-After": "1"})
+            self.left -= count
+            taken += count
+
+        try:
+            yield take
+        finally:
+            self.left += taken
+
+
 async def read_json_body(
-    request: Request, *, limit_bytes: int = MAX_BODY_BYTES, timeout_seconds: float = BODY_TIMEOUT_SECONDS
+    request: Request,
+    *,
+    limit_bytes: int = MAX_BODY_BYTES,
+    timeout_seconds: float = BODY_TIMEOUT_SECONDS,
+    take: Callable[[int], None] = lambda _: None,
 ) -> bytes:
-    """The unpacked body of a request that declares JSON.
+    """The unpacked body of a request that declares JSON; `take` hears of each piece's size before the next is read.
 
     Raises HTTPException: 415 for another type or encoding, 413 beyond the limit (as soon as it is passed,
     packed or unpacked), 408 when it takes too long, 400 for what is not gzip.
@@ -40,7 +71,7 @@ async def read_json_body(
         raise _too_large(limit_bytes)
     try:
         async with asyncio.timeout(timeout_seconds):
-            return await _unpacked(request, _Gunzip(limit_bytes) if encoding == "gzip" else None, limit_bytes)
+            return await _unpacked(request, _Gunzip(limit_bytes) if encoding == "gzip" else None, limit_bytes, take)
     except TimeoutError as exc:
         raise HTTPException(
             408, f"the body took more than {timeout_seconds:g} seconds", {"Connection": "close"}
@@ -49,12 +80,14 @@ async def read_json_body(
         raise HTTPException(400, "the sender went away in the middle of the body") from exc
 
 
-async def _unpacked(request: Request, gunzip: _Gunzip | None, limit_bytes: int) -> bytes:
+async def _unpacked(request: Request, gunzip: _Gunzip | None, limit_bytes: int, take: Callable[[int], None]) -> bytes:
     body = bytearray()
     received = 0
     async for chunk in request.stream():
         received += len(chunk)
-        body += chunk if gunzip is None else gunzip.feed(chunk)
+        piece = chunk if gunzip is None else gunzip.feed(chunk)
+        take(len(piece))
+        body += piece
         if received > limit_bytes or len(body) > limit_bytes:
             raise _too_large(limit_bytes)
     if gunzip is not None and not gunzip.finished:

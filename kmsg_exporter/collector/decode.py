@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from kmsg_exporter.collector.event import Extent, Sender, StoredEvent
+from kmsg_exporter.collector.event import Extent, Hello, Sender, StoredEvent
 from kmsg_exporter.errors import DecodeError
 from kmsg_exporter.model import LEVELS
 
@@ -18,6 +19,8 @@ EVENT_NAME: Final = "kmsg.emptied"
 MAX_RECORD_BYTES: Final = 256 * 1024
 MAX_VALUE_DEPTH: Final = 16
 MAX_COUNT: Final = 2**40  # so that the sum of very many stays within 64 bits
+
+REFUSALS: Final = ("event_name", "uid", "size")  # the kinds of what is refused
 
 _UID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:-]{0,127}")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
@@ -27,14 +30,20 @@ _NODE_NAMES: Final = ("k8s.node.name", "host.name", "host.id", "service.instance
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one body holds. `refused` has one reason for each record that is not ours to keep."""
+    """What one body holds. `refused` has one reason for each record that is not ours to keep, `kinds` a word for it."""
 
     events: tuple[StoredEvent, ...]
     refused: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    hellos: tuple[Hello, ...] = ()
 
 
 class _RefusedError(Exception):
     """A well-formed record that this collector does not keep."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 def decode_logs(body: bytes) -> Batch:
@@ -44,13 +53,17 @@ def decode_logs(body: bytes) -> Batch:
     """
     request = _object(_parse(body), "the body")
     events: list[StoredEvent] = []
-    refused: list[str] = []
-    for where, resource, record in _records(request):
-        try:
-            events.append(_event(where, resource, record))
-        except _RefusedError as exc:
-            refused.append(f"{where}: {exc}")
-    return Batch(tuple(events), tuple(refused))
+    refused: list[tuple[str, str]] = []
+    hellos: list[Hello] = []
+    for scope_where, resource, scope_logs in _scopes(request):
+        hellos += _hellos(scope_where, resource, scope_logs)
+        for where, record in _objects(scope_logs, "logRecords", f"{scope_where}."):
+            try:
+                events.append(_event(where, resource, record))
+            except _RefusedError as exc:
+                refused.append((f"{where}: {exc}", exc.kind))
+    reasons, kinds = zip(*refused, strict=True) if refused else ((), ())
+    return Batch(tuple(events), reasons, kinds, tuple(hellos))
 
 
 def _parse(body: bytes) -> Any:
@@ -75,13 +88,20 @@ def _finite(text: str) -> float:
     return value
 
 
-def _records(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+def _scopes(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for where, resource_logs in _objects(request, "resourceLogs", ""):
         resource = _optional_object(resource_logs, "resource", f"{where}.")
         attributes = _attributes(resource, f"{where}.resource")
         for scope_where, scope_logs in _objects(resource_logs, "scopeLogs", f"{where}."):
-            for record_where, record in _objects(scope_logs, "logRecords", f"{scope_where}."):
-                yield record_where, attributes, record
+            yield scope_where, attributes, scope_logs
+
+
+def _hellos(where: str, resource: dict[str, Any], scope_logs: dict[str, Any]) -> Iterator[Hello]:
+    """An agent gives its count with its scope, also when it has nothing to send."""
+    scope = _optional_object(scope_logs, "scope", f"{where}.")
+    attributes = _attributes(scope, f"{where}.scope")
+    if "kmsg.sequence" in attributes:
+        yield Hello(sender_of(resource, attributes), _node(resource))
 
 
 def _event(where: str, resource: dict[str, Any], record: dict[str, Any]) -> StoredEvent:
@@ -96,38 +116,65 @@ def _event(where: str, resource: dict[str, Any], record: dict[str, Any]) -> Stor
         "attributes": attributes,
     }
     if name != EVENT_NAME:
-        raise _RefusedError(f"event {_shown(name)} is not {EVENT_NAME}, the only one this collector keeps")
+        raise _RefusedError(
+            "event_name", f"event {_shown(name)} is not {EVENT_NAME}, the only one this collector keeps"
+        )
     uid = attributes.get("log.record.uid")
     if not isinstance(uid, str) or not _UID.fullmatch(uid):
         raise _RefusedError(
-            f"attribute log.record.uid is {_shown(uid)}: it must be a UUID or another short plain identifier"
+            "uid", f"attribute log.record.uid is {_shown(uid)}: it must be a UUID or another short plain identifier"
         )
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     if len(text) > MAX_RECORD_BYTES or len(text.encode()) > MAX_RECORD_BYTES:
-        raise _RefusedError(f"the record is over {MAX_RECORD_BYTES} bytes")
+        raise _RefusedError("size", f"the record is over {MAX_RECORD_BYTES} bytes")
     return StoredEvent(
         uid=uid,
         time_unix_ns=time_unix_ns,
-        node=next(filter(None, (_text(resource, key) for key in _NODE_NAMES)), ""),
+        node=_node(resource),
         comm=_text(attributes, "kmsg.process.comm"),
         exe=_text(attributes, "process.executable.path"),
         origin=_text(attributes, "kmsg.process.origin"),
         document=text,
-        sender=Sender(
-            instance=_text(resource, "service.instance.id"),
-            boot_id=_text(attributes, "kmsg.boot_id"),
-            sequence=_count(attributes, "kmsg.sequence"),
-            cluster=_text(resource, "k8s.cluster.name"),
-            host_id=_text(resource, "host.id"),
-            version=_text(resource, "service.version"),
-        ),
-        extent=Extent(
-            emptyings=_count(attributes, "kmsg.coalesced") or 1,
-            hidden=_count(attributes, "kmsg.hidden.records"),
-            severe=_severe(attributes.get("kmsg.hidden.by_level")),
-            expected=attributes.get("kmsg.expected") is True,
-        ),
+        sender=sender_of(resource, attributes),
+        extent=extent_of(attributes),
+        digest=content_digest(time_unix_ns, document),
     )
+
+
+def _node(resource: dict[str, Any]) -> str:
+    return next(filter(None, (_text(resource, key) for key in _NODE_NAMES)), "")
+
+
+def sender_of(resource: dict[str, Any], attributes: dict[str, Any]) -> Sender:
+    """Who sent it, as a record's plain resource and attributes say."""
+    return Sender(
+        instance=_text(resource, "service.instance.id"),
+        boot_id=_text(attributes, "kmsg.boot_id"),
+        sequence=_count(attributes, "kmsg.sequence"),
+        cluster=_text(resource, "k8s.cluster.name"),
+        host_id=_text(resource, "host.id"),
+        version=_text(resource, "service.version"),
+    )
+
+
+def extent_of(attributes: dict[str, Any]) -> Extent:
+    """How much it was, as a record's plain attributes say."""
+    return Extent(
+        emptyings=_count(attributes, "kmsg.coalesced") or 1,
+        hidden=_count(attributes, "kmsg.hidden.records"),
+        severe=_severe(attributes.get("kmsg.hidden.by_level")),
+        expected=attributes.get("kmsg.expected") is True,
+    )
+
+
+def content_digest(time_unix_ns: int | None, document: dict[str, Any]) -> bytes:
+    """What tells whether two events of one uid are the same.
+
+    The resource is no part of it: an agent that was upgraded between two tries sends the same event.
+    """
+    content = {name: value for name, value in document.items() if name != "resource"}
+    text = json.dumps([time_unix_ns, content], ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).digest()[:16]
 
 
 def _severe(by_level: Any) -> int:

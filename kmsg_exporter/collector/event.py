@@ -40,11 +40,20 @@ class Extent:
 
 
 @dataclass(frozen=True, slots=True)
+class Hello:
+    """An agent lives; `sender.sequence` is the last number that it gave to an event, 0 before the first."""
+
+    sender: Sender
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredEvent:
     """One `kmsg.emptied` record. `time_unix_ns` is None when the sender gave no time.
 
     `document` is the whole record as JSON text: `event_name`, `body`, `severity_number`, `resource` and
-    `attributes`, the last two as plain objects. Every string in it is valid UTF-8 and hostile.
+    `attributes`, the last two as plain objects. Every string in it is valid UTF-8 and hostile. `digest` is the same for
+    the same content; one that is empty is taken from the document.
     """
 
     uid: str
@@ -56,6 +65,7 @@ class StoredEvent:
     document: str
     sender: Sender = field(default_factory=Sender)
     extent: Extent = field(default_factory=Extent)
+    digest: bytes = field(default=b"", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

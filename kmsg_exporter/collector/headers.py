@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +19,7 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+_RAW: Final = {name.lower().encode(): value.encode() for name, value in _HEADERS.items()}  # once, not for each answer
 
 
 class SecurityHeaders:
@@ -31,7 +31,8 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                given = [pair for pair in message.get("headers", ()) if pair[0].lower() not in _RAW]
+                message["headers"] = [*given, *_RAW.items()]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -56,5 +57,7 @@ class AnswerCancelled:
         except asyncio.CancelledError:
             if started:
                 raise
-            stopping = JSONResponse({"code": 14, "message": "the collector is stopping"}, 503, {"Connection": "close"})
+            stopping = JSONResponse(
+                {"code": 14, "message": "the collector is stopping"}, 503, {"Connection": "close", "Retry-After": "1"}
+            )
             await stopping(scope, receive, send)

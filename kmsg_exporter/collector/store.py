@@ -3,111 +3,117 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from kmsg_exporter.collector.event import StoredEvent, believed_unix_ns
-from kmsg_exporter.errors import CollectorError, StoreTooNew
+from kmsg_exporter.collector.event import Extent, Hello, Sender, StoredEvent, believed_unix_ns
+from kmsg_exporter.collector.histogram import Histogram
+from kmsg_exporter.collector.ledger import Heard, Ledger
+from kmsg_exporter.collector.retention import Keep, Retention
+from kmsg_exporter.collector.schema import INSERT_EVENT, explained, prepare
+from kmsg_exporter.errors import CollectorError
 
-SCHEMA_VERSION: Final = 2
+__all__ = ["Outcome", "Store", "StoreState", "explained"]
+
 GROUP_COMMIT_REQUESTS: Final = 64
 BUSY_TIMEOUT_SECONDS: Final = 5.0
+MAX_VARIANTS: Final = 8
+HUNG_SECONDS: Final = 30.0
+ROOM_BYTES: Final = 1 << 20
+COMMIT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+COMMIT_EVENTS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
+_TIDY_SECONDS: Final = 1.0
+_IDLE_SECONDS: Final = 10.0
+# the write-ahead log is cut back to this when it was folded in: one reader that takes its time makes it grow
+_WAL_BYTES: Final = 64 << 20
 
-# The first version's table has all in one; `agent` and `stream` are one row for each agent, and for each of its boots.
-_SCHEMA: Final = (
-    """CREATE TABLE event (
-         seq INTEGER PRIMARY KEY,
-         uid TEXT NOT NULL,
-         variant INTEGER NOT NULL,
-         digest BLOB NOT NULL,
-         received_unix_ns INTEGER NOT NULL,
-         time_unix_ns INTEGER,
-         listed_unix_ns INTEGER NOT NULL,
-         node TEXT NOT NULL,
-         comm TEXT NOT NULL,
-         exe TEXT NOT NULL,
-         origin TEXT NOT NULL,
-         instance TEXT NOT NULL,
-         boot_id TEXT NOT NULL,
-         sequence INTEGER,
-         cluster TEXT NOT NULL,
-         host_id TEXT NOT NULL,
-         version TEXT NOT NULL,
-         emptyings INTEGER NOT NULL,
-         hidden INTEGER,
-         severe INTEGER NOT NULL,
-         expected INTEGER NOT NULL,
-         bytes INTEGER NOT NULL,
-         UNIQUE (uid, variant)
-       )""",
-    # apart, so that whoever counts events reads nothing of this
-    "CREATE TABLE document (seq INTEGER PRIMARY KEY, text TEXT NOT NULL)",
-    """CREATE TABLE agent (
-         instance TEXT PRIMARY KEY,
-         cluster TEXT NOT NULL,
-         node TEXT NOT NULL,
-         host_id TEXT NOT NULL,
-         version TEXT NOT NULL,
-         first_seen_unix_ns INTEGER NOT NULL,
-         last_seen_unix_ns INTEGER NOT NULL,
-         hello_unix_ns INTEGER
-       )""",
-    """CREATE TABLE stream (
-         instance TEXT NOT NULL,
-         boot_id TEXT NOT NULL,
-         first_sequence INTEGER NOT NULL,
-         last_sequence INTEGER NOT NULL,
-         stored INTEGER NOT NULL,
-         PRIMARY KEY (instance, boot_id)
-       )""",
-    # the first and the last have all that is counted over time, and by who did it where: nothing else is read for that
-    "CREATE INDEX event_listed ON event (listed_unix_ns, seq, severe, expected, emptyings)",
-    "CREATE INDEX event_node ON event (node, listed_unix_ns, seq)",
-    "CREATE INDEX event_told ON event (comm, exe, origin, node, cluster, listed_unix_ns, severe, expected, emptyings)",
-)
-_COLUMNS: Final = (
-    "uid, variant, digest, received_unix_ns, time_unix_ns, listed_unix_ns, node, comm, exe, origin, instance, boot_id, "
-    "sequence, cluster, host_id, version, emptyings, hidden, severe, expected, bytes"
-)
-_INSERT: Final = (
-    f"INSERT OR IGNORE INTO event ({_COLUMNS}) "  # noqa: S608
-    f"VALUES (:{_COLUMNS.replace(', ', ', :')}) RETURNING seq"
-)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of events: new ones, ones stored before, ones stored beside another of their uid, too many of these.
+
+    `surplus` is not kept; the others are.
+    """
+
+    stored: int = 0
+    duplicates: int = 0
+    conflicting: int = 0
+    surplus: int = 0
+
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(
+            self.stored + other.stored,
+            self.duplicates + other.duplicates,
+            self.conflicting + other.conflicting,
+            self.surplus + other.surplus,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """The store in numbers since it was opened; replaced whole."""
+
+    outcome: Outcome = Outcome()
+    failures: int = 0
+    expired_age: int = 0
+    expired_bytes: int = 0
+    forgotten_age: int = 0
+    forgotten_bound: int = 0
+    commit_seconds: Histogram = field(default_factory=lambda: Histogram(COMMIT_SECONDS))
+    commit_events: Histogram = field(default_factory=lambda: Histogram(COMMIT_EVENTS))
 
 
 @dataclass(frozen=True, slots=True)
 class _Write:
     events: Sequence[StoredEvent]
-    done: Future[int]
+    hellos: Sequence[Hello]
+    done: Future[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    call: Callable[[], None]
+    done: Future[None]
 
 
 class Store:
     """One writer thread commits what has queued up as one transaction; reading.py reads."""
 
-    def __init__(self, path: Path, *, clock_ns: Callable[[], int] = time.time_ns) -> None:
-        """Open or create the file.
+    def __init__(self, path: Path, *, keep: Keep = Keep(), clock_ns: Callable[[], int] = time.time_ns) -> None:  # noqa: B008  frozen
+        """Open or create the file; one of an older version is migrated, which may take minutes.
 
         Raises StoreTooNew for a newer program's file, CollectorError when it can't be opened.
         """
         self.path = path
+        self.state = StoreState()
+        self.opened_unix_ns = clock_ns()
         self._clock_ns = clock_ns
         with explained(f"can't open the collector's store {path}"):
             self._connection = _connect(path)
             try:
-                _prepare(self._connection, path)
+                prepare(self._connection, path)
+                self._ledger = Ledger(self._connection, max_agents=keep.max_agents, now_ns=self.opened_unix_ns)
+                self._retention = Retention(self._connection, keep, clock_ns=clock_ns)
+                self._connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
             except BaseException:
                 self._connection.close()
                 raise
-        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Write | _Task | None] = queue.SimpleQueue()
+        self._busy_since: float | None = None
+        self._tidy_at = 0.0
+        self._failing = False
         self._writer = threading.Thread(target=self._write_loop, name="collector-store", daemon=True)
         self._writer.start()
 
@@ -121,66 +127,172 @@ class Store:
 
     def close(self) -> None:
         """Commit what was queued, then close. Nothing may be added any more."""
-        self._writes.put(None)
+        self._queue.put(None)
         self._writer.join()
         self._connection.close()
 
-    def add(self, events: Sequence[StoredEvent]) -> Future[int]:
-        """Queue events for the next commit. The future is done when they are on disk: how many were new.
+    def add(self, events: Sequence[StoredEvent], hellos: Sequence[Hello] = ()) -> Future[Outcome]:
+        """Queue events for the next commit. The future is done when they are on disk.
 
         It raises CollectorError when they could not be stored; then none of them is.
         """
-        done: Future[int] = Future()
-        self._writes.put(_Write(events, done))
+        done: Future[Outcome] = Future()
+        self._queue.put(_Write(events, hellos, done))
+        return done
+
+    def tidy(self) -> Future[None]:
+        """Let go now of what is over the bounds, which else happens by and by."""
+
+        def all_of_it() -> None:
+            while self._tidy():
+                pass
+
+        return self._ask(all_of_it)
+
+    def check(self) -> Future[None]:
+        """Done when something was written to the disk and there is room for more; raises CollectorError."""
+        return self._ask(self._check)
+
+    @property
+    def hung(self) -> bool:
+        """Whether nothing is stored any more: the writer is gone, or has been at one transaction for too long."""
+        busy_since = self._busy_since
+        return not self._writer.is_alive() or (busy_since is not None and time.monotonic() - busy_since > HUNG_SECONDS)
+
+    def _ask(self, call: Callable[[], None]) -> Future[None]:
+        done: Future[None] = Future()
+        self._queue.put(_Task(call, done))
         return done
 
     def _write_loop(self) -> None:
-        stopping = False
+        more, stopping = True, False
         while not stopping:
-            first = self._writes.get()
-            if first is None:
-                return
-            group = [first]
-            while len(group) < GROUP_COMMIT_REQUESTS and not stopping:
-                try:
-                    write = self._writes.get_nowait()
-                except queue.Empty:
-                    break
-                if write is None:
-                    stopping = True
-                else:
-                    group.append(write)
-            self._commit([write for write in group if write.done.set_running_or_notify_cancel()])
+            group: list[_Write | _Task] = []
+            try:
+                item = self._queue.get(timeout=0 if more else _IDLE_SECONDS)
+                while item is not None:
+                    group.append(item)
+                    if len(group) >= GROUP_COMMIT_REQUESTS:
+                        break
+                    item = self._queue.get_nowait()
+                stopping = item is None
+            except queue.Empty:
+                pass
+            self._busy_since = time.monotonic()
+            wanted = [item for item in group if item.done.set_running_or_notify_cancel()]
+            if writes := [item for item in wanted if isinstance(item, _Write)]:
+                self._commit(writes)
+            for task in wanted:
+                if isinstance(task, _Task):
+                    _run(task)
+            if not stopping and (more or not group or time.monotonic() >= self._tidy_at):
+                self._tidy_at = time.monotonic() + _TIDY_SECONDS
+                more = self._tidy_quietly()
+            self._busy_since = None
 
     def _commit(self, group: Sequence[_Write]) -> None:
-        received = self._clock_ns()
+        began = time.monotonic()
         try:
             with explained(f"can't write to the collector's store {self.path}"), self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
-                stored = [self._insert(write.events, received) for write in group]
-        except BaseException as exc:  # noqa: BLE001 - whoever waits must hear of it, whatever it was
-            for write in group:
-                write.done.set_exception(exc)
+                received, heard = self._clock_ns(), Heard()
+                outcomes = [self._insert(write, received, heard) for write in group]
+                forgotten = self._ledger.write(heard, received)
+        except CollectorError as exc:
+            self._failed(group, exc)
             return
-        for write, count in zip(group, stored, strict=True):
-            write.done.set_result(count)
+        except BaseException as exc:  # noqa: BLE001 - whoever waits must hear of it, whatever it was
+            if len(group) == 1:
+                self._failed(group, exc)
+            for write in group if len(group) > 1 else ():  # one of them can't be stored by its nature: not the others
+                self._commit([write])
+            return
+        self._failing = False
+        total = sum(outcomes, Outcome())
+        self.state = replace(
+            self.state,
+            outcome=self.state.outcome + total,
+            forgotten_bound=self.state.forgotten_bound + forgotten,
+            commit_seconds=self.state.commit_seconds.observe(time.monotonic() - began),
+            commit_events=self.state.commit_events.observe(sum(len(write.events) for write in group)),
+        )
+        for write, outcome in zip(group, outcomes, strict=True):
+            write.done.set_result(outcome)
 
-    def _insert(self, events: Sequence[StoredEvent], received: int) -> int:
-        return sum(self._insert_one(event, received) for event in events)
+    def _failed(self, group: Sequence[_Write], exc: BaseException) -> None:
+        if not self._failing:  # once, not at each request
+            _log.error("%s; senders are asked to come again", exc)
+        self._failing = True
+        self.state = replace(self.state, failures=self.state.failures + 1)
+        for write in group:
+            write.done.set_exception(exc)
 
-    def _insert_one(self, event: StoredEvent, received: int) -> bool:
-        row = self._connection.execute(_INSERT, _row(event, received)).fetchone()
-        if row is not None:
-            self._connection.execute("INSERT INTO document VALUES (?, ?)", (row[0], event.document))
-        return row is not None
+    def _insert(self, write: _Write, received: int, heard: Heard) -> Outcome:
+        total = Outcome()
+        for event in write.events:
+            outcome = self._insert_one(event, received)
+            heard.event(event, new=outcome.stored > 0)
+            total += outcome
+        for hello in write.hellos:
+            heard.hello(hello)
+        return total
+
+    def _insert_one(self, event: StoredEvent, received: int) -> Outcome:
+        row = _row(event, received)
+        stored = self._connection.execute(INSERT_EVENT, row).fetchone()
+        if stored is not None:
+            self._connection.execute("INSERT INTO document VALUES (?, ?)", (stored[0], event.document))
+            return Outcome(stored=1)
+        known = self._connection.execute("SELECT digest, variant FROM event WHERE uid = ?", (event.uid,)).fetchall()
+        if any(digest == row["digest"] for digest, _ in known):
+            return Outcome(duplicates=1)
+        if len(known) >= MAX_VARIANTS:
+            return Outcome(surplus=1)
+        row["variant"] = max(variant for _, variant in known) + 1
+        (seq,) = self._connection.execute(INSERT_EVENT, row).fetchone()
+        self._connection.execute("INSERT INTO document VALUES (?, ?)", (seq, event.document))
+        return Outcome(conflicting=1)
+
+    def _tidy(self) -> bool:
+        with explained(f"can't tidy the collector's store {self.path}"):
+            gone = self._retention.step()
+            forgotten = self._ledger.forget(self._retention.forget_before_ns())
+        self.state = replace(
+            self.state,
+            expired_age=self.state.expired_age + gone.age,
+            expired_bytes=self.state.expired_bytes + gone.bytes,
+            forgotten_age=self.state.forgotten_age + forgotten,
+        )
+        return gone.more or forgotten > 0
+
+    def _tidy_quietly(self) -> bool:
+        try:
+            return self._tidy()
+        except Exception as exc:  # noqa: BLE001 - the thread must not die of it
+            if not self._failing:
+                _log.error("%s", exc)
+            self._failing = True
+            return False
+
+    def _check(self) -> None:
+        with explained(f"can't write to the collector's store {self.path}"):
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+                self._connection.execute(f"PRAGMA user_version = {version}")  # the same: what counts is the write
+            disk = os.statvfs(self.path)
+            room = disk.f_bavail * disk.f_frsize + self._retention.free_bytes()
+        if room < ROOM_BYTES:
+            raise CollectorError(f"the disk of the collector's store {self.path} has {room} bytes left: make room")
 
 
-@contextmanager
-def explained(what: str) -> Iterator[None]:
+def _run(task: _Task) -> None:
     try:
-        yield
-    except (sqlite3.Error, OSError) as exc:
-        raise CollectorError(f"{what}: {exc}") from exc
+        task.call()
+    except BaseException as exc:  # noqa: BLE001 - whoever waits must hear of it
+        task.done.set_exception(exc)
+    else:
+        task.done.set_result(None)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -189,29 +301,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise StoreTooNew(
-            f"the collector's store {path} has schema version {version}, this program knows {SCHEMA_VERSION}: "
-            "run the newer program, or give this one another data directory"
-        )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        if connection.execute("PRAGMA user_version").fetchone() == (0,):
-            for statement in _SCHEMA:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
 def _row(event: StoredEvent, received: int) -> dict[str, object]:
     document = event.document.encode()
     return {
         "uid": event.uid,
         "variant": 0,
-        "digest": hashlib.sha256(document).digest()[:16],
+        "digest": event.digest or hashlib.sha256(document).digest()[:16],
         "received_unix_ns": received,
         "time_unix_ns": event.time_unix_ns,
         "listed_unix_ns": believed_unix_ns(event.time_unix_ns, received),
@@ -220,6 +315,11 @@ def _row(event: StoredEvent, received: int) -> dict[str, object]:
         "exe": event.exe,
         "origin": event.origin,
         "bytes": len(document),
-        **asdict(event.sender),
-        **asdict(event.extent),
+        **_fields(event.sender),
+        **_fields(event.extent),
     }
+
+
+def _fields(value: Sender | Extent) -> dict[str, object]:
+    """dataclasses.asdict also copies what it finds, which takes twenty times as long."""
+    return {name: getattr(value, name) for name in value.__slots__}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from kmsg_exporter.agent import place
 from kmsg_exporter.agent.agent import SOCKET_NAME, attach
+from kmsg_exporter.commands import delivery
+from kmsg_exporter.commands.check import Check, Verdict
 from kmsg_exporter.config import Config
 from kmsg_exporter.errors import AlreadyRunning, KmsgExporterError, RingUnavailable, TracefsError, TracefsRejected
 from kmsg_exporter.local import ask
@@ -19,24 +22,12 @@ from kmsg_exporter.ring.devkmsg import DevKmsg
 from kmsg_exporter.ring.syslog import SyslogRing, buffer_bytes
 from kmsg_exporter.tracefs.files import Tracefs, open_tracefs
 
-Verdict = Literal["ok", "missing", "note"]
-
 _CAPABILITIES: Final = (
     (34, "CAP_SYSLOG", "the state of the log and the addresses of functions", "missing"),
     (19, "CAP_SYS_PTRACE", "the executables of other users' processes", "missing"),
     (2, "CAP_DAC_READ_SEARCH", "which processes of other users hold the log open", "note"),
 )
 _HOST_PID_NAMESPACE: Final = "pid:[4026531836]"  # PROC_PID_INIT_INO
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. `remedy` says what to do, "" when there is nothing to do."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +46,7 @@ class Diagnosis:
         return 1 if self.ring else 3
 
 
-def diagnose(config: Config) -> Diagnosis:
+def diagnose(config: Config, environ: Mapping[str, str]) -> Diagnosis:
     """Look at everything; a backend is really attached for a moment, unless an agent is running."""
     checks = [*_capability_checks(config), _lockdown(config), _apparmor(config), _pid_namespace(config)]
     tracefs_check, tracefs = _tracefs(config)
@@ -69,6 +60,7 @@ def diagnose(config: Config) -> Diagnosis:
     checks += ring_checks
     checks += [
         _state_directory(config),
+        *delivery.checks(config, environ),
         _extra("collector", "uvicorn"),
         _extra("config", "yaml"),
         _extra("web", "bcrypt"),

@@ -46,6 +46,8 @@ def load(
     config = Config(**values)
     if "collector_directory" not in values:
         config = replace(config, collector_directory=config.state_directory / "collector")
+    if "collector_web_config_file" not in values:
+        config = replace(config, collector_web_config_file=config.web_config_file)
     return config
 
 

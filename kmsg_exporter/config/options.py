@@ -38,9 +38,11 @@ _COMMON: Final = (CONFIGURATION, DIRECTORIES, LOGGING)
 _GROUPS: Final = {
     "run": (CONFIGURATION, TRACING, WEB, METRICS, PUSH, COLLECTOR, NODE, DIRECTORIES, PATHS, LOGGING),
     "collector": (CONFIGURATION, COLLECTOR, DIRECTORIES, LOGGING),
-    "doctor": (CONFIGURATION, TRACING, DIRECTORIES, PATHS, LOGGING),
+    "doctor": (CONFIGURATION, TRACING, PUSH, DIRECTORIES, PATHS, LOGGING),
     "cleanup": (CONFIGURATION, DIRECTORIES, PATHS, LOGGING),
 }
+# and of other groups
+_SINGLE: Final = {"collector": ("web.config.file",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ class Config:
         None,
         values.PATH,
         WEB,
-        "TLS and passwords for the web server, as Prometheus' exporters take them; needs the extra [web].",
+        "TLS, passwords and tokens for the web server, as Prometheus' exporters take them; needs the extra [web].",
     )
     web_max_requests: int = _row(
         "web.max-requests", 40, values.whole(1, 1000), WEB, "Requests that are served at once; more are turned away."
@@ -239,6 +241,28 @@ class Config:
         "How long one attempt to send may take.",
         shown="OTEL_EXPORTER_OTLP_TIMEOUT if set, else 10",
     )
+    push_headers_file: Path | None = _row(
+        "push.headers-file",
+        None,
+        values.PATH,
+        PUSH,
+        "Send the headers of this file too, lines like Name: value. Read again when it changes; never shown.",
+    )
+    push_bearer_token_file: Path | None = _row(
+        "push.bearer-token-file",
+        None,
+        values.PATH,
+        PUSH,
+        "Send the token in this file as Authorization: Bearer TOKEN. Read again when it changes; never shown.",
+    )
+    push_hello_interval_seconds: int = _row(
+        "push.hello-interval-seconds",
+        300,
+        values.whole(0, 86_400),
+        PUSH,
+        "How often to send a request without events, by which a collector tells a silent node from a missing one; "
+        "0: never.",
+    )
     collector_embedded: bool = _row(
         "collector.embedded",
         False,
@@ -261,6 +285,65 @@ class Config:
         COLLECTOR,
         "Where the collector keeps its events.",
         shown="collector below the state directory",
+    )
+
+    collector_page_address: Address | None = _row(
+        "collector.page-address",
+        None,
+        values.optional(values.ADDRESS),
+        COLLECTOR,
+        "Show the page, /api/events and /metrics here, and only here; events are still received at the address above.",
+        shown="the same address",
+    )
+    collector_web_config_file: Path | None = _row(
+        "collector.web-config-file",
+        None,
+        values.PATH,
+        COLLECTOR,
+        "TLS, passwords and tokens for the collector, in a file like that of --web.config.file; needs the extra [web].",
+        shown="that of --web.config.file",
+    )
+    collector_allow_anonymous: bool = _row(
+        "collector.allow-anonymous",
+        False,
+        values.BOOLEAN,
+        COLLECTOR,
+        "Listen beyond this machine without asking anybody for a certificate, a password or a token.",
+    )
+    collector_retention_seconds: float = _row(
+        "collector.retention-seconds",
+        7_776_000.0,
+        values.seconds(60, 999_999_999),
+        COLLECTOR,
+        "How long the collector keeps events.",
+        shown="7776000 (90 days)",
+    )
+    collector_max_bytes: int = _row(
+        "collector.max-bytes",
+        4 << 30,
+        values.size(16 << 20, 1 << 44),
+        COLLECTOR,
+        "Room for them on disk; when it is full the oldest go first. KiB, MiB and GiB are understood.",
+        shown="4GiB",
+    )
+    collector_silent_after_seconds: float = _row(
+        "collector.silent-after-seconds",
+        900.0,
+        values.seconds(60, 999_999_999),
+        COLLECTOR,
+        "An agent that was not heard of for so long is silent. Agents say hello every five minutes.",
+        shown="900",
+    )
+    collector_forget_after_seconds: float = _row(
+        "collector.forget-after-seconds",
+        604_800.0,
+        values.seconds(60, 999_999_999),
+        COLLECTOR,
+        "An agent that was not heard of for so long is gone for good and no longer silent.",
+        shown="604800 (7 days)",
+    )
+    collector_access_log: bool = _row(
+        "collector.access-log", False, values.BOOLEAN, COLLECTOR, "Log each request to the collector."
     )
 
     node_name: str = _asked(
@@ -290,7 +373,7 @@ class Config:
         Path("/run/kmsg-exporter"),
         values.PATH,
         DIRECTORIES,
-        "The agent's local socket, which only its own user can open.",
+        "The agent's local socket, which only its own user can open, and what it gave out last in this boot.",
         shown="RUNTIME_DIRECTORY if set, else /run/kmsg-exporter",
         fallback="RUNTIME_DIRECTORY",
     )
@@ -321,5 +404,6 @@ OPTIONS: Final[tuple[Option, ...]] = tuple(row.metadata["option"] for row in fie
 
 def options(command: str) -> tuple[Option, ...]:
     """The options that a command takes as flags, in the order of its --help; of an unknown command the common ones."""
-    groups = _GROUPS.get(command, _COMMON)
-    return tuple(option for group in groups for option in OPTIONS if option.group == group)
+    groups, single = _GROUPS.get(command, _COMMON), _SINGLE.get(command, ())
+    taken = tuple(option for group in groups for option in OPTIONS if option.group == group)
+    return (*taken, *(option for option in OPTIONS if option.name in single))

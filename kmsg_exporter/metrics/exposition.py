@@ -163,7 +163,7 @@ class _View(Collector):
 
     def _numbers(self) -> dict[Definition, float | None]:
         totals, observation, ring = self._view.totals, self._view.observation, self._view.observation.ring
-        queue, push = observation.push, observation.push or PushState()
+        queue, push, config = observation.push, observation.push or PushState(), observation.config
         return {
             families.EMPTY: ring.empty,
             families.EMPTIED: totals.emptied,
@@ -181,4 +181,7 @@ class _View(Collector):
             families.PUSH_ATTEMPTS: push.attempts_total,
             families.PUSH_REJECTED: push.rejected_total,
             families.PUSH_LAST_SUCCESS: push.last_success_timestamp_seconds,
+            families.PUSH_SPOOL_DURABLE: observation.spool_durable,
+            families.CONFIG_RELOAD_SUCCESSFUL: None if config is None else config.last_reload_successful,
+            families.CONFIG_RELOAD_TIMESTAMP: None if config is None else config.last_success_timestamp_seconds,
         }

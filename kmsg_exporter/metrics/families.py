@@ -133,3 +133,14 @@ PUSH_DROPPED: Final = _counter(
 PUSH_LAST_SUCCESS: Final = _gauge(
     "kmsg_exporter_push_last_success_timestamp_seconds", "Unix time of the last request that the collector accepted."
 )
+PUSH_SPOOL_DURABLE: Final = _gauge(
+    "kmsg_exporter_push_spool_durable",
+    "1 while every event is on disk, 0 while the disk refuses and new ones would be lost with the process.",
+)
+CONFIG_RELOAD_SUCCESSFUL: Final = _gauge(
+    "kmsg_exporter_config_last_reload_successful", "Whether the last attempt to read the configuration succeeded."
+)
+CONFIG_RELOAD_TIMESTAMP: Final = _gauge(
+    "kmsg_exporter_config_last_reload_success_timestamp_seconds",
+    "Unix time at which the configuration was last read with success.",
+)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from kmsg_exporter.metrics.exposition import Exposition
     from kmsg_exporter.metrics.scrapers import Scrapers
     from kmsg_exporter.model import Observation
+    from kmsg_exporter.webconfig import Guard
 
 SCRAPE_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
 _PLAIN: Final = "text/plain; charset=utf-8"
 _OPEN: Final = ("/-/healthy", "/-/ready")
-_WHO: Final = ("WWW-Authenticate", 'Basic realm="kmsg_exporter"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ class Site:
         version: str,
         telemetry_path: str,
         max_requests: int,
-        allow: Callable[[str | None], bool] | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """`max_requests` expositions are made at once, more get 503; 0 is no limit.
 
-        `allow` judges a request by its Authorization header. What only says whether the agent lives needs none: a
+        `guard` judges a request by its Authorization header. What only says whether the agent lives needs none: a
         kubelet has no password.
         """
-        self._allow = allow
+        self._guard = guard
         self._exposition = exposition
         self._scrapers = scrapers
         self._observe = observe
@@ -89,8 +89,10 @@ class Site:
             return Answer(404, f"Not found. Metrics are at {self._telemetry_path}\n".encode())
         if request.method not in ("GET", "HEAD"):
             return Answer(405, b"Method not allowed: GET and HEAD are.\n", headers=(("Allow", "GET, HEAD"),))
-        if self._allow is not None and request.path not in _OPEN and not self._allow(request.headers["Authorization"]):
-            return Answer(401, b"A name and its password are needed.\n", headers=(_WHO,))
+        guard = None if request.path in _OPEN else self._guard
+        if guard is not None and not guard.allow(request.headers["Authorization"]):
+            asked = tuple(("WWW-Authenticate", challenge) for challenge in guard.challenges())
+            return Answer(401, b"A name and its password, or a token, are needed.\n", headers=asked)
         return route(request)
 
     def missed(self, connection: int, answer: Answer) -> None:

@@ -73,7 +73,7 @@ class WebServer:
             version=version,
             telemetry_path=telemetry_path,
             max_requests=max_requests,
-            allow=guard.allow if guard is not None else None,
+            guard=guard,
         )
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()

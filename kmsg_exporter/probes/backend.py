@@ -70,7 +70,8 @@ class Backend(Protocol):
 class RecordReader:
     """Reads instances' pages into calls. `decoders` maps a record's type to what makes a step of it.
 
-    `note` is shown every step of what wakes us; `drained` counts them. Of what was recorded until `complete_ns`
+    `note` is shown every step of what wakes us, and `forget` those of them that in the end told of no call; `drained`
+    counts them. Of what was recorded until `complete_ns`
     (CLOCK_BOOTTIME) nothing is missing.
 
     A drain reads at most `most_pages` of each CPU: in a storm the next drain comes at once, and without a bound on one
@@ -92,6 +93,7 @@ class RecordReader:
         self.decoders: dict[int, Decoder] = {}
         self.seen: dict[int, int] = {}
         self.note: Callable[[Sequence[Step]], None] = lambda _: None
+        self.forget: Callable[[Sequence[Step]], None] = lambda _: None
         self.drained = 0
         self.complete_ns = 0
         self._pairing = Pairing()
@@ -120,10 +122,17 @@ class RecordReader:
         self.note(steps)
         self.drained += len(steps)
         done = self._pairing.feed(sorted(steps, key=_by_time))
+        alone, self._pairing.alone = self._pairing.alone, []
+        if alone:
+            self.forget(alone)
         if bulk:
             done += self._pairing.feed(sorted(self._steps(self._bulk, self._boot_ns(), _BULK_PAGES)[0], key=_by_time))
         done += self._pairing.overdue_clears(complete_ns)
         return sorted(done, key=lambda access: access.time_ns)
+
+    def settled(self, call: Access) -> None:
+        """A clear that was told without a result is known to have had success."""
+        self._pairing.settled(call)
 
     def behind(self) -> bool:
         return self._behind

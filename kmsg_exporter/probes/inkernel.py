@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from kmsg_exporter.clock import boot_ns
@@ -12,6 +13,7 @@ from kmsg_exporter.errors import DecodeError, FeatureUnavailable, TracefsRejecte
 from kmsg_exporter.model import Access, Counted
 from kmsg_exporter.probes.backend import BULK_FILES, RecordReader
 from kmsg_exporter.probes.lost import Reconciler
+from kmsg_exporter.probes.pairing import Step
 from kmsg_exporter.tracefs.hist_pair import HistPair
 
 _log = logging.getLogger(__name__)
@@ -60,6 +62,7 @@ class InKernel:
         elif phase == "enter":
             self._attempts[call] = pair
             self._reader.note = self._reconciler.note
+            self._reader.forget = self._forget
         else:
             self._failures[call] = pair
 
@@ -77,10 +80,27 @@ class InKernel:
             _log.debug("what the kernel counted can't be read: %s", exc)
             compare = False
         now_ns = self._boot_ns()
-        calls = self._reader.drain(bulk=True)
+        calls = [self._judged(call) for call in self._reader.drain(bulk=True)]
         if compare:
             self._compare(now_ns)
         return calls
+
+    def _judged(self, call: Access) -> Access:
+        """A plain clear sleeps nowhere: if its return was lost and it did not fail, it had success."""
+        if call.result is not None or call.action != "clear" or not self._failures:
+            return call
+        try:
+            if not self._reader.dropped_urgent() or not self._reconciler.none_failed(call.tid):
+                return call
+        except _UNREADABLE as exc:
+            _log.debug("what the kernel counted can't be read: %s", exc)
+            return call
+        self._reader.settled(call)
+        return replace(call, result=0)
+
+    def _forget(self, steps: Sequence[Step]) -> None:
+        self._reconciler.forget(steps)
+        self._unsure = True
 
     def _ask(self) -> None:
         """Take over what was counted of clears, before the records are read."""

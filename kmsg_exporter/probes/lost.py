@@ -56,13 +56,20 @@ class Reconciler:
 
     def note(self, steps: Iterable[Step]) -> None:
         """Take notice of what was recorded."""
+        self._recorded(steps, 1)
+
+    def forget(self, steps: Iterable[Step]) -> None:
+        """These were noted, and told of no call: the other half of each was lost."""
+        self._recorded(steps, -1)
+
+    def _recorded(self, steps: Iterable[Step], count: int) -> None:
         for step in steps:
             if step.time_ns < self._begun_ns:
                 continue
             if step.phase == "enter" and step.action in CLEARS and (step.action == "clear" or (step.length or 0) > 0):
-                self._clears.setdefault(((step.call, step.tid), step.action), _Kept()).recorded += 1
+                self._clears.setdefault(((step.call, step.tid), step.action), _Kept()).recorded += count
             elif step.phase == "exit" and step.interface == "syslog" and (step.result or 0) < 0:
-                self._failed.setdefault((step.call, step.tid), _Kept()).recorded += 1
+                self._failed.setdefault((step.call, step.tid), _Kept()).recorded += count
 
     def is_long(self) -> bool:
         """Whether there is much to remember: comparing lets go of what is even."""
@@ -92,6 +99,12 @@ class Reconciler:
         self._clears = {key: kept for key, kept in self._clears.items() if kept.lost}
         self._failed = {key: kept for key, kept in self._failed.items() if kept.lost}
         return found
+
+    def none_failed(self, tid: int) -> bool:
+        """Whether each failure of this thread, as far as the kernel has counted, was recorded."""
+        for call, pair in self._failures.items():
+            self._failures_of(call, pair.read())
+        return all(kept.lost <= 0 for (_, failed), kept in self._failed.items() if failed == tid)
 
     def empty_resting(self, ticks: int) -> None:
         """Empty the maps that rest and are filling, the kernel's tick count being what it is."""

@@ -39,11 +39,15 @@ class Step:
 
 
 class Pairing:
-    """Calls that have begun and not yet returned. `halves` counts records whose other half never came."""
+    """Calls that have begun and not yet returned.
+
+    `halves` counts records whose other half never came; `alone` are those of them that told of nothing, to be taken.
+    """
 
     def __init__(self) -> None:
         self._pending: dict[tuple[int, str], Step] = {}
         self.halves = 0
+        self.alone: list[Step] = []
         self._overdue: dict[tuple[int, str], Step] = {}
 
     def feed(self, steps: Iterable[Step]) -> list[Access]:
@@ -58,7 +62,7 @@ class Pairing:
             elif (begun := self._pending.pop(key, None) or self._overdue.pop(key, None)) is not None:
                 done.append(begun.access(step.result))
             else:
-                self.halves += 1
+                self._give_up(step)
         return done
 
     def clear_pending(self) -> bool:
@@ -74,17 +78,23 @@ class Pairing:
         ]
         self.halves += len(late)
         for key in late:
-            self._add(self._overdue, key, self._pending.pop(key))
+            if len(self._overdue) >= _MAX_PENDING:
+                del self._overdue[next(iter(self._overdue))]
+            self._overdue[key] = self._pending.pop(key)
         return [self._overdue[key].access(None) for key in late]
+
+    def settled(self, call: Access) -> None:
+        """An overdue clear is known to have had success: its return, if it comes, tells nothing new."""
+        self._overdue = {key: step for key, step in self._overdue.items() if step.access(None) != call}
 
     def _begin(self, key: tuple[int, str], step: Step) -> None:
         self._overdue.pop(key, None)
-        if self._pending.pop(key, None) is not None:  # that one's return was lost
-            self.halves += 1
-        self._add(self._pending, key, step)
+        if (begun := self._pending.pop(key, None)) is not None:  # that one's return was lost
+            self._give_up(begun)
+        if len(self._pending) >= _MAX_PENDING:
+            self._give_up(self._pending.pop(next(iter(self._pending))))
+        self._pending[key] = step
 
-    def _add(self, to: dict[tuple[int, str], Step], key: tuple[int, str], step: Step) -> None:
-        if len(to) >= _MAX_PENDING:
-            self.halves += 1
-            del to[next(iter(to))]
-        to[key] = step
+    def _give_up(self, step: Step) -> None:
+        self.halves += 1
+        self.alone.append(step)

@@ -7,14 +7,19 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kmsg_exporter import __version__
 from kmsg_exporter.push.endpoint import Endpoint
 from kmsg_exporter.push.fault import connection_fault, http_fault
+from kmsg_exporter.push.hello import hello
 from kmsg_exporter.push.lean import lean_requests
 from kmsg_exporter.push.otlp import Json, dump, request
 from kmsg_exporter.push.resource import Resource
+from kmsg_exporter.push.secret import SecretFiles, Stamp, merged, stamp
+from kmsg_exporter.push.wire import Wire
 
 if TYPE_CHECKING:  # requests takes 10 MiB: an agent that has nothing to send must not carry it
     import requests
@@ -23,72 +28,103 @@ _MAX_ANSWER_BYTES: Final = 64 << 10
 
 
 class Delivery:
-    """Connections to one endpoint, kept between posts until `close`. For one thread."""
+    """Connections to one endpoint, kept between posts until `close`. For one thread, but for `cut`."""
 
     def __init__(self, endpoint: Endpoint, resource: Resource, *, clock: Callable[[], float] = time.time) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._resource = resource
         self._clock = clock
+        self._secrets = SecretFiles(endpoint.headers_file, endpoint.bearer_token_file)
+        self._wire = Wire()
         self._session: requests.Session | None = None
+        self._stamps: list[Stamp | None] = []
 
     def post(self, records: Sequence[Json]) -> int:
         """Deliver LogRecords; returns how many the collector rejected for good. Raises PushError."""
-        session = self._connected()
-        import requests
+        return min(_rejected(self._exchange(request(self._resource, records), lambda: False)), len(records))
 
-        endpoint = self._endpoint
-        body = dump(request(self._resource, records))
-        headers = {**endpoint.headers, "Content-Type": "application/json", "User-Agent": f"kmsg-exporter/{__version__}"}
-        if endpoint.compression == "gzip":
-            body, headers["Content-Encoding"] = gzip.compress(body, mtime=0), "gzip"
-        key = str(endpoint.client_key) if endpoint.client_key else None
-        try:
-            response = session.post(
-                endpoint.url,
-                data=body,
-                headers=headers,
-                timeout=endpoint.timeout_seconds,
-                allow_redirects=False,
-                stream=True,
-                auth=_keep_headers,
-                verify=str(endpoint.ca_file) if endpoint.ca_file else True,
-                cert=(str(endpoint.client_cert), key) if endpoint.client_cert and key else _text(endpoint.client_cert),
-            )
-        except (requests.RequestException, OSError, ValueError) as exc:
-            self.close()
-            raise connection_fault(str(endpoint), exc) from exc
-        with response:
-            if not 200 <= response.status_code < 300:
-                retry_after = response.headers.get("Retry-After")
-                raise http_fault(str(endpoint), response.status_code, retry_after, self._clock())
-            return min(_rejected(self._read(response)), len(records))
+    def hello(self, *, sequence: int, boot_id: str, unwanted: Callable[[], bool]) -> None:
+        """Tell that this agent lives, unless that is `unwanted` by now; may be `cut`. Raises PushError."""
+        self._exchange(hello(self._resource, sequence=sequence, boot_id=boot_id), unwanted)
+
+    def cut(self) -> None:
+        """End the request that is under way, as if its time were over; from any thread."""
+        self._wire.cut()
 
     def close(self) -> None:
         """Close the connections; the next post opens new ones."""
         if self._session is not None:
             self._session.close()
             self._session = None
+        self._wire.close()
 
-    def _connected(self) -> requests.Session:
-        if self._session is None:
-            logging.getLogger("urllib3.connectionpool").addFilter(_no_debug)
-            self._session = lean_requests()()
-            self._session.headers["Accept-Encoding"] = "identity"
-        return self._session
-
-    def _read(self, response: requests.Response) -> bytes:
-        """The start of the answer's body, as far as it comes in time: after 2xx nothing in it can undo the success."""
+    def _exchange(self, content: Json, unwanted: Callable[[], bool]) -> bytes:
+        """The start of the answer to one request, which is over in `timeout_seconds`, whatever the other side does."""
+        endpoint = self.endpoint
+        session = self._connected()
         import requests
 
-        answer, deadline = bytearray(), time.monotonic() + self._endpoint.timeout_seconds
-        try:
-            for piece in response.iter_content(1):  # more at once would wait for a slow server as long as it likes
-                answer += piece
-                if len(answer) >= _MAX_ANSWER_BYTES or time.monotonic() > deadline:
-                    break
-        except (requests.RequestException, OSError):
-            pass
-        return bytes(answer)
+        body = dump(content)
+        own = {"Content-Type": "application/json", "User-Agent": f"kmsg-exporter/{__version__}"}
+        if endpoint.compression == "gzip":
+            body, own["Content-Encoding"] = gzip.compress(body, mtime=0), "gzip"
+        headers = merged(endpoint.headers, self._secrets.headers(), own)
+        key = str(endpoint.client_key) if endpoint.client_key else None
+        with self._wire.exchange(endpoint.timeout_seconds):
+            try:
+                if unwanted():
+                    raise TimeoutError
+                response = session.post(
+                    endpoint.url,
+                    data=body,
+                    headers=headers,
+                    timeout=endpoint.timeout_seconds,
+                    allow_redirects=False,
+                    stream=True,
+                    auth=_keep_headers,
+                    verify=str(endpoint.ca_file) if endpoint.ca_file else True,
+                    cert=(str(endpoint.client_cert), key)
+                    if endpoint.client_cert and key
+                    else _text(endpoint.client_cert),
+                )
+                if self._wire.is_cut:  # headers that were cut off look like headers that ended
+                    response.close()
+                    raise TimeoutError
+            except (requests.RequestException, OSError, ValueError) as exc:
+                self.close()
+                raise connection_fault(str(endpoint), exc, over=self._wire.is_cut) from exc
+            with response:
+                if not 200 <= response.status_code < 300:
+                    retry_after = response.headers.get("Retry-After")
+                    raise http_fault(str(endpoint), response.status_code, retry_after, self._clock())
+                return _read(response)
+
+    def _connected(self) -> requests.Session:
+        endpoint = self.endpoint
+        stamps = [_stamp(path) for path in (endpoint.ca_file, endpoint.client_cert, endpoint.client_key)]
+        if stamps != self._stamps:  # a connection goes on with the certificates that it was made with
+            self.close()
+            self._stamps = stamps
+        if self._session is None:
+            logging.getLogger("urllib3.connectionpool").addFilter(_no_debug)
+            lean_requests()
+            from kmsg_exporter.push.session import session_on
+
+            self._session = session_on(self._wire)
+        return self._session
+
+
+def _read(response: requests.Response) -> bytes:
+    """The start of the answer's body, as far as it comes in time: after 2xx nothing in it can undo the success."""
+    import requests
+
+    answer = bytearray()
+    with suppress(requests.RequestException, OSError):
+        for piece in response.iter_content(1):  # more at once would wait for a slow server until the end
+            answer += piece
+            if len(answer) >= _MAX_ANSWER_BYTES:
+                break
+    return bytes(answer)
 
 
 def _no_debug(record: logging.LogRecord) -> bool:
@@ -108,6 +144,12 @@ def _rejected(answer: bytes) -> int:
 def _keep_headers(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
     """Stands where requests would else put what it finds in ~/.netrc over our own Authorization."""
     return prepared
+
+
+def _stamp(path: Path | None) -> Stamp | None:
+    with suppress(OSError):
+        return stamp(path) if path is not None else None
+    return None
 
 
 def _text(value: object) -> str | None:

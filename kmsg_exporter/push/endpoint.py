@@ -18,7 +18,10 @@ _LOGS_PATH = "/v1/logs"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`url` is the whole address of the logs endpoint; `headers` may hold secrets and show nowhere."""
+    """`url` is the whole address of the logs endpoint; `headers` may hold secrets and show nowhere.
+
+    What the files hold wins over `headers`.
+    """
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -27,6 +30,8 @@ class Endpoint:
     client_cert: Path | None = None
     client_key: Path | None = field(default=None, repr=False)
     compression: Compression = "gzip"
+    headers_file: Path | None = None
+    bearer_token_file: Path | None = None
 
     def __str__(self) -> str:
         """The address without what may be a secret in it (user, password, query)."""
@@ -97,7 +102,7 @@ def _checked(name: str, url: str) -> SplitResult:
     if "@" in (parts.netloc or url):
         raise ConfigError(
             f"{name}: user and password do not belong into the address, where process lists show them; "
-            "put them into OTEL_EXPORTER_OTLP_HEADERS as authorization=Basic%20..."
+            "put them into OTEL_EXPORTER_OTLP_HEADERS as authorization=Basic%20..., or into --push.headers-file"
         )
     if parts.scheme not in ("http", "https") or not parts.hostname or port_is_bad or not url.isprintable():
         raise ConfigError(f"{name}={_shown(url)}: {allowed}")

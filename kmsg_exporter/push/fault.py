@@ -13,10 +13,14 @@ from typing import Final
 from kmsg_exporter.errors import PushError
 
 # Seen from zero on; the rest is http_STATUS, at most one for each status there is.
-REASONS: Final = ("refused", "timeout", "dns", "tls", "reset", "unreachable", "proxy", "connection", "http_other")
+REASONS: Final = (
+    *("refused", "timeout", "dns", "tls", "reset", "unreachable", "proxy", "connection", "secret", "http_other"),
+)
 MAX_RETRY_AFTER_SECONDS: Final = 300.0
 
-_RETRIABLE: Final = frozenset({429, 502, 503, 504})
+_RETRIABLE: Final = frozenset({408, 429, 500, 502, 503, 504})
+_SUSPICIOUS: Final = frozenset({400, 413, 422, 500})  # may be for one event among many
+_CREDENTIALS: Final = "OTEL_EXPORTER_OTLP_HEADERS, --push.headers-file or --push.bearer-token-file"
 _REMEDIES: Final = {
     "refused": "nothing listens there: is the collector running, is the port right?",
     "timeout": "no answer in time: is the collector overloaded, does a firewall drop the packets?",
@@ -27,12 +31,25 @@ _REMEDIES: Final = {
     "proxy": "the proxy refused: check HTTP_PROXY, HTTPS_PROXY, NO_PROXY",
     "connection": "the exchange failed: is this an OTLP/HTTP port, can the certificate files be read?",
     "http_400": "the collector does not accept what it got: its log says why",
-    "http_401": "check the credentials in OTEL_EXPORTER_OTLP_HEADERS",
-    "http_403": "check the credentials in OTEL_EXPORTER_OTLP_HEADERS and what they allow",
+    "http_401": f"check the credentials in {_CREDENTIALS}",
+    "http_403": f"check the credentials in {_CREDENTIALS} and what they allow",
     "http_404": "nothing there: OTLP/HTTP logs go to .../v1/logs as a rule",
     "http_413": "too large for the collector: raise its limit on request bodies",
+    "http_422": "the collector does not accept what it got: its log says why",
     "http_500": "the collector failed: its log says why",
 }
+# OpenSSL's X509_V_ERR_*, and the alert of a server that wants to see a certificate
+_CERTIFICATES: Final = {
+    10: "has expired, or this node's clock is wrong: renew it",
+    9: "is not valid yet: is this node's clock right?",
+    62: "is for another name: use the name that it was made for",
+    64: "is for another address: use the name that it was made for",
+}
+_UNKNOWN: Final = "is signed by nobody known here: name the CA's file in OTEL_EXPORTER_OTLP_CERTIFICATE"
+_WANTED: Final = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_BAD_CERTIFICATE"})
+_MUTUAL: Final = (
+    "it ends the connection: does it want a client certificate? Name one in OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, _KEY"
+)
 _REDIRECTED: Final = "redirects are not followed: configure the address it points to"
 
 
@@ -47,15 +64,19 @@ def http_fault(endpoint: str, status: int, retry_after: str | None, now: float) 
         reason=reason,
         retriable=retriable,
         retry_after_seconds=retry_after_seconds(retry_after, now) if retriable else None,
+        suspicious=status in _SUSPICIOUS,
     )
 
 
-def connection_fault(endpoint: str, error: Exception) -> PushError:
-    """No answer. Says nothing of the error's own text, which may repeat an address with a secret in it."""
-    reason = _reason(error)
-    # a certificate that is refused once is refused until somebody changes it
-    retriable = not any(isinstance(exc, ssl.SSLCertVerificationError) for exc in _chain(error))
-    return PushError(f"cannot push to {endpoint}: {reason}; {_REMEDIES[reason]}", reason=reason, retriable=retriable)
+def connection_fault(endpoint: str, error: Exception, *, over: bool = False) -> PushError:
+    """No answer; `over`: its time was over. Says nothing of the error's own text, which may repeat an address with a
+    secret in it.
+    """
+    reason = "timeout" if over else _reason(error)
+    remedy, lasting = (None, False) if over else _certificate(error)
+    return PushError(
+        f"cannot push to {endpoint}: {reason}; {remedy or _REMEDIES[reason]}", reason=reason, retriable=not lasting
+    )
 
 
 def retry_after_seconds(value: str | None, now: float) -> float | None:
@@ -71,6 +92,17 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
         except (ValueError, TypeError, OverflowError):
             return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def _certificate(error: Exception) -> tuple[str | None, bool]:
+    """What is wrong with a certificate, in words, and whether it stays wrong until somebody changes it."""
+    for exc in _chain(error):
+        if isinstance(exc, ssl.SSLCertVerificationError):
+            return f"its certificate {_CERTIFICATES.get(exc.verify_code, _UNKNOWN)}", True
+        # TLS 1.3 refuses a client after its handshake: whether its alert or its end comes first is chance
+        if isinstance(exc, ssl.SSLEOFError) or (isinstance(exc, ssl.SSLError) and exc.reason in _WANTED):
+            return _MUTUAL, False
+    return None, False
 
 
 def _reason(error: Exception) -> str:

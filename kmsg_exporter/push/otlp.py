@@ -41,7 +41,7 @@ def log_record(
 
     `owner` is the user name behind the actor's user id, where it could be looked up.
     """
-    attributes = {
+    values = {
         "event.name": EVENT_NAME,
         "log.record.uid": uid,
         "kmsg.sequence": sequence,
@@ -66,25 +66,30 @@ def log_record(
         "severityText": "WARN",
         "eventName": EVENT_NAME,
         "body": {"stringValue": clip(sentence(emptying, node), _LONG)},
-        "attributes": _attributes(attributes),
+        "attributes": attributes(values),
     }
     sample, cut = _fitted(emptying.hidden.sample, MAX_RECORD_BYTES - _SAMPLE_FRAME_BYTES - len(dump(record)))
     about_sample = {
         "kmsg.hidden.sample": sample or None,
         "kmsg.hidden.sample_omitted": emptying.hidden.sample_omitted + cut or None,
     }
-    record["attributes"] = _attributes({**attributes, **about_sample})
+    record["attributes"] = attributes({**values, **about_sample})
     return record
 
 
-def request(resource: Resource, records: Sequence[Json]) -> dict[str, object]:
-    """The body of `POST /v1/logs` for LogRecords of this agent."""
-    scope = {"name": "kmsg_exporter", "version": __version__}
+def request(resource: Resource, records: Sequence[Json], *, scope: Json | None = None) -> dict[str, object]:
+    """The body of `POST /v1/logs` for LogRecords of this agent; `scope` adds to what the scope says."""
+    about: dict[str, object] = {"name": "kmsg_exporter", "version": __version__, **(scope or {})}
     return {
         "resourceLogs": [
             {
-                "resource": {"attributes": _attributes(resource.attributes)},
-                "scopeLogs": [{"scope": scope, "logRecords": list(records)}],
+                "resource": {"attributes": attributes(resource.attributes)},
+                "scopeLogs": [
+                    {
+                        "scope": about,
+                        "logRecords": list(records),
+                    }
+                ],
             }
         ]
     }
@@ -161,7 +166,7 @@ def _fitted(sample: Sequence[LogRecord], room_bytes: int) -> tuple[list[str], in
     return [valid(line(record)) for record in kept], len(sample) - len(kept)
 
 
-def _attributes(values: Mapping[str, object]) -> list[dict[str, object]]:
+def attributes(values: Mapping[str, object]) -> list[dict[str, object]]:
     """OTLP KeyValues; what is None is left out."""
     return [{"key": valid(key), "value": _value(value)} for key, value in values.items() if value is not None]
 
@@ -174,7 +179,7 @@ def _value(value: object) -> dict[str, object]:
         case int():
             return {"intValue": str(value)}
         case dict():
-            return {"kvlistValue": {"values": _attributes(value)}}
+            return {"kvlistValue": {"values": attributes(value)}}
         case list():
             return {"arrayValue": {"values": [_value(item) for item in value]}}
         case _:

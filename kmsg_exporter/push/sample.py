@@ -28,6 +28,11 @@ def is_important(record: LogRecord) -> bool:
     return (record.level is not None and record.level <= _ERR) or bool(_OOM.search(record.text, 0, _MAX_TEXT))
 
 
+def most(limit: SampleLimit) -> int:
+    """How many records an event keeps at most."""
+    return DEFAULT_LIMIT if limit == "errors" else limit
+
+
 def pick(records: Sequence[LogRecord], fits: Callable[[LogRecord], bool]) -> tuple[LogRecord, ...]:
     """The records that `fits` says yes to, asked for the important ones first, newest first; given in log order."""
     important = [is_important(record) for record in records]
@@ -44,7 +49,7 @@ def choose(
     When not all fit, errors and OOM kills go first, then the newest.
     """
     patterns = tuple(redact)
-    left = DEFAULT_LIMIT if limit == "errors" else limit
+    left = most(limit)
 
     def fits(record: LogRecord) -> bool:
         nonlocal left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -14,47 +15,51 @@ from types import MappingProxyType
 from typing import Final
 
 from kmsg_exporter.errors import SpoolError
+from kmsg_exporter.push import reserve
+from kmsg_exporter.push.identity import Identity, RingPosition
 from kmsg_exporter.push.otlp import dump
-from kmsg_exporter.push.spool_file import is_corrupt, open_file, open_memory, set_aside, transaction
+from kmsg_exporter.push.spool_file import AGENT_ROW, hold, is_corrupt, open_file, read_agent_row, set_aside, transaction
+from kmsg_exporter.push.spool_room import delete_history, prune
 from kmsg_exporter.push.uid import UidSource
+from kmsg_exporter.push.witness import Witness
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_MAX_BYTES: Final = 64 << 20
 MEMORY_MAX_BYTES: Final = 4 << 20
-_COLUMNS: Final = "sequence, uid, stored_unix, sent_unix, record"
+_COLUMNS: Final = "sequence, uid, stored_unix, sent_unix, record, aside"
+_WAITS: Final = "sent_unix IS NULL AND aside = 0"
+_MAX_ASIDE: Final = 4096
 
 Render = Callable[[str, int], Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
-class RingPosition:
-    """Where the log stood: the sequence number of the first visible record, in which boot.
-
-    None where an emptying was told by an agent that saw no numbers: what came before is told, and nobody knows where
-    it ends.
-    """
-
-    boot_id: str
-    visible_from: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """One event as it is stored. `record` is an OTLP LogRecord as JSON, `sent_unix` is None while it waits."""
+    """One event as it is stored. `record` is an OTLP LogRecord as JSON, `sent_unix` is None while it waits.
+
+    `aside`: the collector refuses it, and it does not wait any more. `sequence` is its place in the queue: the number
+    that it was given, or a later one where that was taken.
+    """
 
     sequence: int
     uid: str
     stored_unix: float
     sent_unix: float | None
     record: str
+    aside: bool = False
+
+    @property
+    def waits(self) -> bool:
+        return self.sent_unix is None and not self.aside
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolState:
     """The queue in numbers.
 
-    `dropped_total` by reason: `spool_full` counts events that were never sent, `spool_corrupt` files set aside.
+    `dropped_total` by reason: `spool_full` counts events that were never sent, `refused` events that were set aside,
+    `spool_corrupt` files that were.
     """
 
     queue_events: int = 0
@@ -62,56 +67,70 @@ class SpoolState:
     dropped_total: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Agent:
-    """The one row about the agent itself."""
-
-    instance_id: str
-    sequence: int = 0
-    position: RingPosition | None = None
-
-
 class Spool:
     """A queue in an SQLite file, for one process and any of its threads.
 
     Every change is made in memory first and settled on disk in one transaction before the call returns. While the
-    disk refuses (full, read-only, failing) changes wait in memory, `durable` is False, and the next change settles
-    them too. A file that can't be opened at all is replaced by memory; a corrupt one is set aside.
+    disk refuses (full, read-only, failing) changes wait in memory, `durable` is False, and the next change or `settle`
+    settles them too. A full disk first gets the reserve, and what is history makes room. A corrupt file is set aside.
     """
 
     def __init__(
-        self, path: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, clock: Callable[[], float] = time.time
+        self,
+        path: Path,
+        *,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        clock: Callable[[], float] = time.time,
+        witness: Witness | None = None,
     ) -> None:
-        """Raises SpoolTooNew. `max_bytes` bounds the pages in use; the write-ahead log adds about 1 MiB."""
+        """Raises SpoolTooNew and SpoolInUse.
+
+        `max_bytes` bounds the pages in use; the write-ahead log adds about 1 MiB, the reserve at most 2 MiB.
+        """
         self.path = path
         self._max_bytes = max_bytes
         self._clock = clock
+        self._witness = witness
+        self._reserve = reserve.Reserve(
+            path.with_name(f"{path.name}.reserve"), min(reserve.MAX_BYTES, max(max_bytes // 8, 1))
+        )
         self._lock = threading.RLock()
         self._uids = UidSource(lambda: int(clock() * 1e9))
         self._late: list[StoredEvent] = []
         self._late_marks: dict[str, float] = {}
+        self._late_asides: set[str] = set()
         self._waiting: tuple[int, float | None] = (0, None)
-        self._dropped = {"spool_full": 0, "spool_corrupt": 0}
-        self._agent: _Agent | None = None
+        self._dropped = {"spool_full": 0, "spool_corrupt": 0, "refused": 0}
         self._closed = False
-        self._on_disk = True
         self.durable = True
         self.state = SpoolState()
-        self._db = self._open()
-        self._settle()
+        self._db: sqlite3.Connection | None = None
+        self._holder = hold(path)
+        try:
+            self._agent = self._identified()
+            self._told = self._agent.position
+            self._settle()
+        except BaseException:
+            self._let_go()
+            raise
 
     def close(self) -> None:
         """Afterwards every call raises SpoolError. Closing twice does no harm."""
         with self._lock:
-            if not self._closed and self._late:
+            if not self._closed and (self._late or self._late_marks or self._late_asides):
                 self._settle()
             self._closed = True
-            self._db.close()
+            self._let_go()
 
     @property
     def instance_id(self) -> str:
         """A UUID made once for each state directory."""
         return self._known().instance_id
+
+    @property
+    def last_sequence(self) -> int:
+        """The last number that was given to an event; 0 before the first."""
+        return self._known().sequence
 
     def load_position(self) -> RingPosition | None:
         """Where the ring stood when the last event was stored; None on a new node."""
@@ -131,170 +150,250 @@ class Spool:
             self._settle()
             return event
 
-    def unsent(self, limit: int = 64, max_bytes: int = 512 << 10) -> list[StoredEvent]:
+    def unsent(
+        self, limit: int = 64, max_bytes: int = 512 << 10, *, without: Collection[str] = ()
+    ) -> list[StoredEvent]:
         """The oldest events that wait, as many as `max_bytes` of records allow, and one at least if there is any."""
         with self._lock:
-            rows = self._select("WHERE sent_unix IS NULL ORDER BY sequence LIMIT ?", limit + len(self._late_marks))
+            gone = {*self._late_marks, *self._late_asides, *without}
+            rows = self._select(f"WHERE {_WAITS} ORDER BY sequence LIMIT ?", limit + len(gone))
             batch: list[StoredEvent] = []
-            for event in [row for row in rows if row.uid not in self._late_marks] + self._late:
-                if event.sent_unix is None and len(batch) < limit:
+            for event in rows + self._late:
+                if event.waits and event.uid not in gone and len(batch) < limit:
                     max_bytes -= len(event.record)
                     if batch and max_bytes < 0:
                         break
                     batch.append(event)
             return batch
 
+    def find(self, uid: str) -> StoredEvent | None:
+        """One event, sent or not; None when it went to make room."""
+        with self._lock:
+            late = (event for event in self._late if event.uid == uid)
+            return next(late, None) or next(iter(self._marked(self._select("WHERE uid = ?", uid))), None)
+
     def mark_sent(self, uids: Collection[str], now: float) -> None:
         """The collector has them. Unknown uids (dropped in the meantime) are ignored."""
         with self._lock:
             self._known()
             late = {event.uid for event in self._late}
-            self._late = [replace(event, sent_unix=now) if event.uid in uids else event for event in self._late]
+            self._late = [
+                replace(event, sent_unix=now, aside=False) if event.uid in uids else event for event in self._late
+            ]
             self._late_marks.update((uid, now) for uid in uids if uid not in late)
+            self._late_asides.difference_update(uids)
             self._settle()
+
+    def set_aside(self, uid: str) -> None:
+        """The collector refuses this one: it stays as history, marked, and does not wait any more."""
+        with self._lock:
+            self._known()
+            if uid in {event.uid for event in self._late}:
+                self._late = [replace(event, aside=True) if event.uid == uid else event for event in self._late]
+            else:
+                self._late_asides.add(uid)
+            self._dropped["refused"] += 1
+            self._settle()
+
+    def set_aside_uids(self) -> list[str]:
+        """What was set aside and never sent, oldest first."""
+        with self._lock:
+            rows = self._marked(self._select("WHERE aside = 1 ORDER BY sequence LIMIT ?", _MAX_ASIDE))
+            return [event.uid for event in rows + self._late if event.aside and event.sent_unix is None]
 
     def history(self, limit: int = 100) -> list[StoredEvent]:
         """The newest events, sent or not, newest first."""
         with self._lock:
-            rows = self._select("ORDER BY sequence DESC LIMIT ?", limit)
-            stored = [replace(row, sent_unix=row.sent_unix or self._late_marks.get(row.uid)) for row in rows]
+            stored = self._marked(self._select("ORDER BY sequence DESC LIMIT ?", limit))
             return [*reversed(self._late), *stored][:limit]
 
-    def _known(self) -> _Agent:
-        if self._closed or self._agent is None:
+    def settle(self) -> None:
+        """Try again to put on disk what waits in memory."""
+        with self._lock:
+            self._known()
+            self._settle()
+
+    def _known(self) -> Identity:
+        if self._closed:
             raise SpoolError(f"the spool {self.path} is closed")
         return self._agent
 
-    def _open(self) -> sqlite3.Connection:
-        """The file; a fresh one where it is corrupt, memory where it can't be had."""
+    def _let_go(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        if self._holder is not None:
+            os.close(self._holder)
+            self._holder = None
+
+    def _identified(self) -> Identity:
+        """Who the agent is, by the file or the witness; somebody new where neither knows."""
+        stored = None
         try:
-            return self._begin(open_file(self.path))
+            stored = self._open()
         except (OSError, sqlite3.Error) as exc:
-            if isinstance(exc, sqlite3.Error) and is_corrupt(exc):
-                return self._afresh(exc)
-            return self._in_memory(exc)
+            self._refused(exc)
+            if (row := read_agent_row(self.path)) is not None:
+                stored = _identity(row)
+        known = self._witness.correct(stored) if self._witness is not None else stored
+        return known or Identity(str(uuid.uuid4()))
 
-    def _afresh(self, corrupt: sqlite3.Error) -> sqlite3.Connection:
-        self._dropped["spool_corrupt"] += 1
+    def _open(self) -> Identity | None:
+        """Open the file, a fresh one where it is corrupt, and say whose it is. Raises OSError and sqlite3.Error."""
         try:
-            aside = set_aside(self.path)
-            _log.error("the spool %s is corrupt (%s): kept as %s, begun afresh", self.path, corrupt, aside)
-            return self._begin(open_file(self.path))
-        except (OSError, sqlite3.Error) as exc:
-            return self._in_memory(exc)
+            return self._opened()
+        except sqlite3.Error as exc:
+            if not is_corrupt(exc):
+                raise
+            self._put_away(exc)
+            return self._opened()
 
-    def _in_memory(self, exc: Exception) -> sqlite3.Connection:
-        self._refused(exc)
-        self._on_disk = False
-        self._max_bytes = min(self._max_bytes, MEMORY_MAX_BYTES)
-        return self._begin(open_memory())
-
-    def _begin(self, db: sqlite3.Connection) -> sqlite3.Connection:
-        """Learn from it who the agent is, unless that is known already."""
+    def _opened(self) -> Identity | None:
+        db = open_file(self.path)
         try:
-            row = db.execute("SELECT instance_id, sequence, boot_id, visible_from FROM agent").fetchone()
+            row = db.execute(AGENT_ROW).fetchone()
         except sqlite3.Error:
             db.close()
             raise
-        if self._agent is None and row is not None:
-            instance_id, sequence, boot_id, visible_from = row
-            self._agent = _Agent(instance_id, sequence, RingPosition(boot_id, visible_from) if boot_id else None)
-        elif self._agent is None:
-            self._agent = _Agent(str(uuid.uuid4()))
-        return db
+        self._db = db
+        return _identity(row) if row is not None else None
 
-    def _select(self, where: str, limit: int) -> list[StoredEvent]:
+    def _put_away(self, corrupt: sqlite3.Error) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        self._waiting = (0, None)
+        self._dropped["spool_corrupt"] += 1
+        aside = set_aside(self.path)
+        _log.error("the spool %s is corrupt (%s): kept as %s, begun afresh", self.path, corrupt, aside)
+
+    def _reopen(self) -> sqlite3.Connection:
+        """The file that could not be had before. Raises OSError, sqlite3.Error and SpoolError."""
+        if self._holder is None:
+            self._holder = hold(self.path)
+        stored = self._open()
+        assert self._db is not None  # noqa: S101  `_open` has just set it
+        if stored is not None:
+            shift = max(0, stored.sequence - self._late[0].sequence + 1) if self._late else 0
+            self._late = [replace(event, sequence=event.sequence + shift) for event in self._late]
+            ours = self._agent
+            self._agent = Identity(
+                stored.instance_id, max(stored.sequence, ours.sequence + shift), ours.position or stored.position
+            )
+        return self._db
+
+    def _select(self, where: str, argument: int | str) -> list[StoredEvent]:
         self._known()
+        if self._db is None:
+            return []
         try:
-            rows = self._db.execute(f"SELECT {_COLUMNS} FROM event {where}", (limit,)).fetchall()  # noqa: S608
+            rows = self._db.execute(f"SELECT {_COLUMNS} FROM event {where}", (argument,)).fetchall()  # noqa: S608
         except sqlite3.Error as exc:
             if is_corrupt(exc):
-                self._replace_corrupt(exc)
-                self._settle()
+                self._settle_afresh(exc)
             else:
                 self._refused(exc)
             return []
-        return [StoredEvent(*row) for row in rows]
+        return [
+            StoredEvent(number, uid, stored, sent, record, bool(aside))
+            for number, uid, stored, sent, record, aside in rows
+        ]
+
+    def _marked(self, rows: list[StoredEvent]) -> list[StoredEvent]:
+        """Rows of the file with what is not yet written into it."""
+        return [
+            replace(
+                row,
+                sent_unix=row.sent_unix or self._late_marks.get(row.uid),
+                aside=(row.aside or row.uid in self._late_asides) and row.uid not in self._late_marks,
+            )
+            for row in rows
+        ]
+
+    def _settle_afresh(self, exc: sqlite3.Error) -> None:
+        try:
+            self._put_away(exc)
+        except OSError as worse:
+            self._refused(worse)
+        self._settle()
 
     def _settle(self) -> None:
         """Put what waits in memory on disk; after it `state` is current, also when that failed."""
         try:
+            db = self._db or self._reopen()
+            tight = not self._reserve.renew()  # a full log of changes could not even take a DELETE any more
             try:
-                dropped = self._write()
+                dropped = self._write(db, tight=tight)
             except sqlite3.Error as exc:
-                if not is_corrupt(exc):
-                    raise
-                self._replace_corrupt(exc)
-                dropped = self._write()
-        except sqlite3.Error as exc:
+                if is_corrupt(exc):
+                    self._put_away(exc)
+                    self._open()
+                    dropped = self._write(self._db or db)
+                else:
+                    self._reserve.give_up()
+                    dropped = self._write(db, tight=True)
+        except (OSError, sqlite3.Error, SpoolError) as exc:
             self._refused(exc)
             self._trim_late()
         else:
-            self._late, self._late_marks = [], {}
+            self._late, self._late_marks, self._late_asides = [], {}, set()
             self._dropped["spool_full"] += dropped
-            if self._on_disk and not self.durable:
+            if not self.durable:
                 _log.info("the spool %s can be written again", self.path)
-            self.durable = self._on_disk
+            self.durable = True
+        self._show()
+        self._bear_witness()
+
+    def _show(self) -> None:
         stored, oldest = self._waiting
-        late = [event.stored_unix for event in self._late if event.sent_unix is None]
-        stored = max(0, stored - len(self._late_marks))
+        late = [event.stored_unix for event in self._late if event.waits]
+        stored = max(0, stored - len(self._late_marks) - len(self._late_asides))
         self.state = SpoolState(
             queue_events=stored + len(late),
             queue_oldest_unix=oldest if stored > 0 else min(late, default=None),
             dropped_total=MappingProxyType(dict(self._dropped)),
         )
 
-    def _write(self) -> int:
-        """One transaction. Returns how many events that were never sent went to make room."""
+    def _bear_witness(self) -> None:
+        """The position only moves with what can't be lost any more: else it would be told to nobody."""
+        if not any(event.waits for event in self._late):
+            self._told = self._agent.position
+        if self._witness is not None:
+            self._witness.write(replace(self._agent, position=self._told))
+
+    def _write(self, db: sqlite3.Connection, *, tight: bool = False) -> int:
+        """One transaction. Returns how many events that were never sent went to make room.
+
+        `tight`: the file must not grow, as far as history can make room in it.
+        """
         agent = self._known()
         place = (agent.position.boot_id, agent.position.visible_from) if agent.position else (None, None)
-        with transaction(self._db):
-            self._db.execute(
+        with transaction(db):
+            if tight:
+                delete_history(db, sum(len(event.record.encode()) for event in self._late))
+            db.execute(
                 "INSERT OR REPLACE INTO agent VALUES (1, ?, ?, ?, ?)", (agent.instance_id, agent.sequence, *place)
             )
-            self._db.executemany(
-                f"INSERT INTO event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608
-                [(e.sequence, e.uid, e.stored_unix, e.sent_unix, e.record) for e in self._late],
+            db.executemany(
+                f"INSERT INTO event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
+                [(e.sequence, e.uid, e.stored_unix, e.sent_unix, e.record, int(e.aside)) for e in self._late],
             )
-            self._db.executemany(
-                "UPDATE event SET sent_unix = ? WHERE uid = ?", [(at, uid) for uid, at in self._late_marks.items()]
+            db.executemany("UPDATE event SET aside = 1 WHERE uid = ?", [(uid,) for uid in self._late_asides])
+            db.executemany(
+                "UPDATE event SET sent_unix = ?, aside = 0 WHERE uid = ?",
+                [(at, uid) for uid, at in self._late_marks.items()],
             )
-            dropped = self._prune()
-            waiting = self._db.execute(
-                "SELECT count(*), min(stored_unix) FROM event WHERE sent_unix IS NULL"
-            ).fetchone()
+            dropped = prune(db, self._max_bytes)
+            waiting = db.execute(f"SELECT count(*), min(stored_unix) FROM event WHERE {_WAITS}").fetchone()  # noqa: S608
         self._waiting = waiting
         return dropped
 
-    def _prune(self) -> int:
-        """Oldest sent first, then oldest unsent, never the newest. Returns the count of unsent ones."""
-        page_size, dropped = self._pragma("page_size"), 0
-        while page_size * (self._pragma("page_count") - self._pragma("freelist_count")) > self._max_bytes:
-            for wanted in ("sent_unix IS NOT NULL", "sent_unix IS NULL"):
-                deleted = self._db.execute(
-                    f"DELETE FROM event WHERE sequence = (SELECT sequence FROM event WHERE {wanted} "  # noqa: S608
-                    "AND sequence < (SELECT max(sequence) FROM event) ORDER BY sequence LIMIT 1)"
-                ).rowcount
-                if deleted:
-                    break
-            else:
-                break
-            dropped += wanted == "sent_unix IS NULL"
-        return dropped
-
-    def _pragma(self, name: str) -> int:
-        return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
-
     def _trim_late(self) -> None:
-        """The same order in memory, where events wait for the disk."""
+        """Oldest sent first, then oldest unsent, never the newest, in memory, where events wait for the disk."""
         while len(self._late) > 1 and sum(len(event.record) for event in self._late) > MEMORY_MAX_BYTES:
-            victim = next((e for e in self._late if e.sent_unix is not None), self._late[0])
+            victim = next((event for event in self._late if not event.waits), self._late[0])
             self._late.remove(victim)
-            self._dropped["spool_full"] += victim.sent_unix is None
-
-    def _replace_corrupt(self, exc: sqlite3.Error) -> None:
-        self._db.close()
-        self._db = self._afresh(exc)
+            self._dropped["spool_full"] += victim.waits
 
     def _refused(self, exc: Exception) -> None:
         if self.durable:
@@ -305,3 +404,8 @@ class Spool:
                 exc,
             )
         self.durable = False
+
+
+def _identity(row: tuple[str, int, str | None, int | None]) -> Identity:
+    instance_id, sequence, boot_id, visible_from = row
+    return Identity(instance_id, sequence, RingPosition(boot_id, visible_from) if boot_id else None)

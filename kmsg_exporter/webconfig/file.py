@@ -1,4 +1,4 @@
-"""The YAML of `--web.config.file`, in exporter-toolkit's own words.
+"""The YAML of `--web.config.file`, in exporter-toolkit's own words; `bearer_tokens` is our addition.
 
 Source: https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md. Imports PyYAML, which only
 the extra `web` brings: imported when there is a file to read.
@@ -19,6 +19,7 @@ from kmsg_exporter.errors import ConfigError
 
 _CLIENT_AUTH: Final = ("NoClientCert", "RequireAndVerifyClientCert")
 _VERSIONS: Final = ("TLS12", "TLS13")
+_SHA256: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _BCRYPT: Final = re.compile(r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
 
 
@@ -34,10 +35,11 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """`users` are bcrypt hashes by name; without any, nobody is asked for a password."""
+    """`users` are bcrypt hashes and `tokens` SHA-256 hashes by name; without any, nobody is asked who they are."""
 
     tls: TlsFiles | None = None
     users: Mapping[str, bytes] = field(default_factory=dict)
+    tokens: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def parse(text: str, path: Path) -> WebConfig:
@@ -47,14 +49,17 @@ def parse(text: str, path: Path) -> WebConfig:
     except (yaml.YAMLError, RecursionError, ValueError, AttributeError, LookupError, ArithmeticError, TypeError) as exc:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(exc).split())}") from exc
     try:
-        top = _mapping(tree, "all of it", ("tls_server_config", "basic_auth_users"))
+        top = _mapping(tree, "all of it", ("tls_server_config", "basic_auth_users", "bearer_tokens"))
         tls = top.get("tls_server_config")
         for name in top:
             if top[name] is None:  # half a file, or a mistake: not "nobody is asked"
                 raise ValueError(f"{name}: has nothing in it: leave it out")
         users = _mapping(top.get("basic_auth_users"), "basic_auth_users", None)
+        tokens = _mapping(top.get("bearer_tokens"), "bearer_tokens", None)
         return WebConfig(
-            None if tls is None else _tls(tls, path.parent), {name: _hash(name, users[name]) for name in users}
+            None if tls is None else _tls(tls, path.parent),
+            {name: _hash(name, users[name]) for name in users},
+            {name: _token_hash(name, tokens[name]) for name in tokens},
         )
     except ValueError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
@@ -100,6 +105,15 @@ def _hash(name: str, value: Any) -> bytes:
     if not isinstance(value, str) or not _BCRYPT.fullmatch(value):
         raise ValueError(f"basic_auth_users: {name}: must be a bcrypt hash, as `htpasswd -nBC 10 {name}` prints")
     return value.encode()
+
+
+def _token_hash(name: str, value: Any) -> bytes:
+    found = _SHA256.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(
+            f"bearer_tokens: {name}: must be sha256: and the token's hash, as `printf %s TOKEN | sha256sum` prints"
+        )
+    return bytes.fromhex(found[1])
 
 
 def _one_of(where: str, value: Any, allowed: tuple[str, ...]) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from kmsg_exporter.webconfig.file import TlsFiles
     from kmsg_exporter.webconfig.password import Passwords
+    from kmsg_exporter.webconfig.token import Tokens
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,16 @@ Signature = tuple[tuple[int, int, int] | None, ...]
 class _Rules:
     context: ssl.SSLContext | None
     passwords: Passwords | None
+    tokens: Tokens | None
     paths: tuple[Path, ...]
+
+    @property
+    def asks(self) -> tuple[bool, bool, bool]:
+        """For TLS, for a certificate, for a password or token."""
+        context = self.context
+        # without ssl's own name for it: who has no TLS does not import that
+        certificate = context is not None and context.verify_mode.name == "CERT_REQUIRED"
+        return context is not None, certificate, self.passwords is not None or self.tokens is not None
 
 
 class Guard:
@@ -48,10 +58,31 @@ class Guard:
         """What the next connection is shaken hands with; None for plain HTTP."""
         return self._current().context
 
+    @property
+    def closed(self) -> bool:
+        """Whether everybody has to show something: a certificate, a password or a token."""
+        return any(self._current().asks[1:])
+
+    def challenges(self) -> tuple[str, ...]:
+        """What may be shown in an Authorization header, as WWW-Authenticate says it."""
+        rules = self._current()
+        asked = {"Basic": rules.passwords, "Bearer": rules.tokens}
+        return tuple(f'{scheme} realm="kmsg_exporter"' for scheme, known in asked.items() if known is not None)
+
     def allow(self, authorization: str | None) -> bool:
-        """Whether a request with this Authorization header may be answered."""
+        """Whether a request with this Authorization header may be answered. A new password takes some 70 ms."""
+        verdict = self.verdict(authorization)
+        if verdict is not None:
+            return verdict
         passwords = self._current().passwords
-        return passwords is None or passwords.allow(authorization)
+        return passwords is not None and passwords.allow(authorization)
+
+    def verdict(self, authorization: str | None) -> bool | None:
+        """The same where it can be said at once; None where `allow` would have to check a password."""
+        rules = self._current()
+        if not rules.asks[2] or (rules.tokens is not None and rules.tokens.allow(authorization)):
+            return True
+        return False if rules.passwords is None else rules.passwords.verdict(authorization)
 
     def _current(self) -> _Rules:
         with self._lock:
@@ -65,7 +96,7 @@ class Guard:
     def _read_again(self, *, quiet: bool) -> None:
         try:
             fresh = _read(self._path)
-            if (self._rules.context and not fresh.context) or (self._rules.passwords and not fresh.passwords):
+            if any(was and not is_now for was, is_now in zip(self._rules.asks, fresh.asks, strict=True)):
                 raise ConfigError(f"{self._path}: would open what is closed now: that takes a restart")
         except ConfigError as exc:
             self._retry_at = time.monotonic() + _RETRY_SECONDS  # a file that it names may come later
@@ -90,6 +121,11 @@ def _read(path: Path) -> _Rules:
             from kmsg_exporter.webconfig.password import Passwords
 
             passwords = Passwords(config.users)
+        tokens = None
+        if config.tokens:
+            from kmsg_exporter.webconfig.token import Tokens
+
+            tokens = Tokens(config.tokens.values())
     except ImportError as exc:
         raise ConfigError(
             f"--web.config.file needs {exc.name}, which is not installed: pip install 'kmsg-exporter[web]'"
@@ -99,10 +135,10 @@ def _read(path: Path) -> _Rules:
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror}") from exc
     if config.tls is None:
-        return _Rules(None, passwords, (path,))
+        return _Rules(None, passwords, tokens, (path,))
     tls = config.tls
     named = [file for file in (tls.cert_file, tls.key_file, tls.client_ca_file) if file is not None]
-    return _Rules(_context(tls, path), passwords, (path, *named))
+    return _Rules(_context(tls, path), passwords, tokens, (path, *named))
 
 
 def _context(tls: TlsFiles, path: Path) -> ssl.SSLContext:

@@ -28,7 +28,8 @@ class Passwords:
         # a name that nobody has takes as long as a wrong password
         self._nobody = b"$2b$" + max((known[4:6] for known in users.values()), default=b"10") + b"$" + b"." * 53
         self._key = os.urandom(32)
-        self._verdicts: dict[bytes, bool] = {}
+        # apart, so that who tries many wrong ones makes nobody's right one be checked again
+        self._verdicts: dict[bool, dict[bytes, None]] = {True: {}, False: {}}
         self._lock = threading.Lock()
 
     def allow(self, authorization: str | None) -> bool:
@@ -36,14 +37,28 @@ class Passwords:
         credentials = _credentials(authorization)
         if credentials is None:
             return False
-        name, password = credentials
-        asked = hmac.digest(self._key, name + b"\0" + password, hashlib.sha256)
         with self._lock:
-            if asked not in self._verdicts:
-                if len(self._verdicts) >= _MAX_VERDICTS:
-                    del self._verdicts[next(iter(self._verdicts))]
-                self._verdicts[asked] = self._check(name.decode("utf-8", "replace"), password)
-            return self._verdicts[asked]
+            known = self.verdict(authorization)
+            if known is not None:
+                return known
+            name, password = credentials
+            fits = self._check(name.decode("utf-8", "replace"), password)
+            same = self._verdicts[fits]
+            if len(same) >= _MAX_VERDICTS:
+                del same[next(iter(same))]
+            same[self._asked(*credentials)] = None
+            return fits
+
+    def verdict(self, authorization: str | None) -> bool | None:
+        """The same where it is known already, None where it is not: at once, whatever else is being checked."""
+        credentials = _credentials(authorization)
+        if credentials is None:
+            return False
+        asked = self._asked(*credentials)
+        return next((fits for fits, same in self._verdicts.items() if asked in same), None)
+
+    def _asked(self, name: bytes, password: bytes) -> bytes:
+        return hmac.digest(self._key, name + b"\0" + password, hashlib.sha256)
 
     def _check(self, name: str, password: bytes) -> bool:
         known = self._users.get(name)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from support import DEADLINE_SECONDS, eventually, klogctl, kprobe_command
+from support import DEADLINE_SECONDS, TRACEFS, eventually, klogctl, kprobe_command
 
 SYSLOG = "__x64_sys_syslog"
 NAME = "neighbour"  # of the instance and of the group of probes
@@ -71,41 +71,64 @@ class Neighbour:
         return self.output.read_text(errors="replace")
 
 
-class TraceCmd(Neighbour):
-    """trace-cmd at the top level and in an instance, there and there with the function tracer and probes of its own."""
+class TraceCmd:
+    """trace-cmd at the top level and in an instance, there and there with the function tracer and probes of its own.
+
+    `trace-cmd record` ends with what its readers have not fetched yet, and on a busy machine loses it now and then,
+    whoever else traces: what the kernel's buffers hold is taken out of them at the end here.
+    """
 
     KINDS = tuple(f"{where}{what}" for where in ("", f"{NAME}: ") for what in ("function", "log_call", "log_return"))
 
-    def command(self) -> list[str]:
-        what = ["-p", "function", "-l", SYSLOG, "-e", NAME]
-        return ["stdbuf", "-oL", "trace-cmd", "record", "-o", f"{self.directory}/trace.dat", *what, "-B", NAME, *what]
-
-    def records(self) -> bool:
-        return "Hit Ctrl^C to stop recording" in self.said()
+    def __init__(self, directory: Path) -> None:
+        self._recorded = directory / "trace.dat"
 
     def __enter__(self) -> Self:
+        what = ["-p", "function", "-l", SYSLOG, "-e", NAME]
         with ExitStack() as stack:
             stack.enter_context(probe("p", "log_call"))
             stack.enter_context(probe("r", "log_return"))
-            super().__enter__()
-            self._probes = stack.pop_all()
+            stack.callback(_undo)
+            trace_cmd("start", *what, "-B", NAME, *what)
+            self._traced = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._probes:
-            super().__exit__(kind, exc, trace)
+        self.end()
+
+    def end(self) -> None:
+        """It has gone, and left what it recorded in a file; ending twice does no harm."""
+        if not self._recorded.exists():
+            with self._traced:
+                trace_cmd("stop", "-t", "-B", NAME)
+                trace_cmd("extract", "-o", str(self._recorded), "-t", "-B", NAME)
 
     def differs(self, pids: Iterable[int]) -> dict[str, dict[int, int]]:
         """Where it has not one record of a kind of a process, but so many; asked once it has ended."""
-        report = subprocess.run(
-            ["trace-cmd", "report", "-i", f"{self.directory}/trace.dat"], check=True, capture_output=True, text=True
-        ).stdout
+        report = trace_cmd("report", "-i", str(self._recorded))
         line = re.compile(rf"^ *({NAME}: )? *.+-(\d+) +\[\d+\] .*?: (function|log_call|log_return):", re.MULTILINE)
         found = Counter((where + what, int(pid)) for where, pid, what in line.findall(report))
         wrong = {kind: {pid: found[kind, pid] for pid in pids if found[kind, pid] != 1} for kind in self.KINDS}
         return {kind: counts for kind, counts in wrong.items() if counts}
+
+
+def _undo() -> None:
+    """What `trace-cmd reset` would do, which takes away everybody's probes as well; extract removes the instance."""
+    instance = TRACEFS / "instances" / NAME
+    for top in (one for one in (instance, TRACEFS) if one.is_dir()):
+        (top / "events" / NAME / "enable").write_text("0")
+        (top / "current_tracer").write_text("nop")
+        (top / "set_ftrace_filter").write_text("")
+        (top / "tracing_on").write_text("1")
+    if instance.is_dir():
+        instance.rmdir()
+
+
+def trace_cmd(*arguments: str) -> str:
+    """What it prints."""
+    return subprocess.run(["trace-cmd", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 class BpfTrace(Neighbour):

@@ -20,7 +20,7 @@ def test_trace_cmd_that_was_there_first_sees_every_call_until_after_the_agent_ha
         assert ours_in_tracefs() == []
         pids += cleared(tmp_path, "after")
         neighbour.end()
-        assert neighbour.differs(pids) == {}, neighbour.said()
+        assert neighbour.differs(pids) == {}
 
 
 def test_agent_that_was_there_first_sees_every_call_until_after_trace_cmd_has_gone(
@@ -31,7 +31,7 @@ def test_agent_that_was_there_first_sees_every_call_until_after_trace_cmd_has_go
         with TraceCmd(tmp_path) as neighbour:
             pids = cleared(tmp_path, "during")
             neighbour.end()
-            assert neighbour.differs(pids) == {}, neighbour.said()
+            assert neighbour.differs(pids) == {}
         cleared(tmp_path, "after")
         sees(agent, backend, "before", "during", "after")
         assert agent.count("kmsg_exporter_trace_lost_events_total") == 0

@@ -73,6 +73,11 @@ def test_collector_enabled_is_one_pod_with_a_volume_that_the_agents_push_to(helm
         "collector",
         "--collector.listen-address=:4318",
         "--collector.directory=/data",
+        "--collector.retention-seconds=7776000",
+        "--collector.max-bytes=768MiB",
+        "--collector.silent-after-seconds=900",
+        "--collector.forget-after-seconds=604800",
+        "--collector.allow-anonymous",
     ]
     assert container(collector)["volumeMounts"] == [{"name": "events", "mountPath": "/data"}]
     assert collector["spec"]["volumeClaimTemplates"][0]["spec"] == {
@@ -96,7 +101,66 @@ def test_a_collector_with_a_fixed_address_needs_no_dns(helm: Helm) -> None:
 
 def test_push_endpoint_wins_over_the_collector(helm: Helm) -> None:
     found = arguments(helm, "collector.enabled=true", "push.endpoint=http://otel:4318")
-    assert [argument for argument in found if argument.startswith("--push")] == ["--push.endpoint=http://otel:4318"]
+    assert [argument for argument in found if argument.startswith("--push.endpoint")] == [
+        "--push.endpoint=http://otel:4318"
+    ]
+
+
+def test_credentials_are_files_of_a_secret(helm: Helm) -> None:
+    settings = ["push.endpoint=https://otel:4318", "push.credentials.secretName=push", "push.credentials.headersKey=h"]
+    manifest = agent(helm, *settings)
+    assert {
+        "--push.bearer-token-file=/etc/kmsg-exporter/push/token",
+        "--push.headers-file=/etc/kmsg-exporter/push/h",
+    } <= set(container(manifest)["args"])
+    assert {"name": "push-credentials", "mountPath": "/etc/kmsg-exporter/push", "readOnly": True} in container(
+        manifest
+    )["volumeMounts"]
+    assert {"name": "push-credentials", "secret": {"secretName": "push"}} in pod(manifest)["volumes"]
+
+
+def test_certificates_of_the_push_are_files_of_a_secret(helm: Helm) -> None:
+    manifest = agent(helm, "push.endpoint=https://otel:4318", "push.tls.secretName=tls", "push.tls.certKey=tls.crt")
+    found = {name: value for name, value in environment(manifest).items() if name.startswith("OTEL")}
+    assert found == {
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": "/etc/kmsg-exporter/push-tls/ca.crt",
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "/etc/kmsg-exporter/push-tls/tls.crt",
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY": "/etc/kmsg-exporter/push-tls/tls.key",
+    }
+    assert {"name": "push-tls", "secret": {"secretName": "tls"}} in pod(manifest)["volumes"]
+
+
+def test_without_an_endpoint_no_agent_says_hello(helm: Helm) -> None:
+    assert [argument for argument in arguments(helm) if argument.startswith("--push")] == []
+
+
+def test_a_collector_with_a_web_configuration_asks_and_is_pushed_to_by_tls(helm: Helm) -> None:
+    settings = ["collector.enabled=true", "collector.webConfig.secretName=web"]
+    collector = one(helm.template(settings), "StatefulSet")
+    assert "--collector.web-config-file=/etc/kmsg-exporter/web/web-config.yaml" in container(collector)["args"]
+    assert "--collector.allow-anonymous" not in container(collector)["args"]
+    assert pod(collector)["volumes"] == [{"name": "web-config", "secret": {"secretName": "web"}}]
+    assert container(collector)["livenessProbe"]["httpGet"]["scheme"] == "HTTPS"
+    assert "--push.endpoint=https://kmsg-kmsg-exporter-collector.monitoring.svc:4318" in arguments(helm, *settings)
+
+
+def test_a_collector_that_asks_for_certificates_is_probed_by_its_port(helm: Helm) -> None:
+    settings = [
+        "collector.enabled=true",
+        "collector.webConfig.secretName=w",
+        "collector.webConfig.clientCertificates=true",
+    ]
+    probes = container(one(helm.template(settings), "StatefulSet"))
+    assert probes["livenessProbe"]["tcpSocket"] == probes["readinessProbe"]["tcpSocket"] == {"port": "otlp-http"}
+
+
+def test_the_page_has_a_port_of_its_own_if_wanted(helm: Helm) -> None:
+    rendered = helm.template(["collector.enabled=true", "collector.pagePort=8080", "collector.podMonitor.enabled=true"])
+    collector = one(rendered, "StatefulSet")
+    service = one(rendered, "Service", "kmsg-kmsg-exporter-collector")
+    assert "--collector.page-address=:8080" in container(collector)["args"]
+    assert {"name": "page", "port": 8080, "targetPort": "page", "protocol": "TCP"} in service["spec"]["ports"]
+    assert one(rendered, "PodMonitor")["spec"]["podMetricsEndpoints"][0]["port"] == "page"
 
 
 def test_without_persistence_the_collector_has_an_empty_volume(helm: Helm) -> None:

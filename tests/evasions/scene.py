@@ -74,7 +74,7 @@ class Scene:
 
     def play(self, way: Way, agent: Agent) -> Done:
         """One way, from its beginning to what the agent tells of it."""
-        known, overwritten = len(agent.events()), 0.0
+        known, overwritten = len(agent.told()), 0.0
         for number in range(way.padding):
             printk(f"{way.key} {number} {'x' * 80}")
         with ExitStack() as stack:

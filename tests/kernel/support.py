@@ -236,6 +236,14 @@ class Agent:
         history = ask(self.directory / "run" / "agent.sock", "history", limit=1000)
         return [_plain(event["record"]) for event in reversed(history)]
 
+    def told(self) -> list[dict[str, Any]]:
+        """The same once each emptying that was counted is in one: what follows within a second of another is held."""
+        eventually(
+            lambda: sum(event["kmsg.coalesced"] for event in self.events()) >= self.count("kmsg_emptied_total"),
+            why="each emptying is told",
+        )
+        return self.events()
+
     def collected(self) -> list[dict[str, Any]]:
         """What the embedded collector has stored, newest first."""
         connection = http.client.HTTPConnection("127.0.0.1", self.collector_port, timeout=DEADLINE_SECONDS)

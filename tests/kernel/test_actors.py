@@ -51,7 +51,7 @@ def test_the_script_behind_dmesg_is_the_origin(agent: Agent, tmp_path: Path) -> 
     script.chmod(0o755)
     # what was written as late as it ran may be another's by now: it is not looked into
     eventually(lambda: time.time_ns() - script.stat().st_ctime_ns > 20_000_000)
-    known = len(agent.events())
+    known = len(agent.told())
     printk("for the script")
     subprocess.run(["/bin/sh", "-c", f"{script}; :"], check=True)
     event = event_after(agent, known)
@@ -110,7 +110,7 @@ def test_the_container_comes_from_the_cgroup(agent: Agent) -> None:
     container = "0123456789abcdef" * 4
     cgroup = Path(f"/sys/fs/cgroup/kubepods/pod6c3fa4a4-9f9e-4b5c-8d7a-0d2b6f3a1c11/{container}")
     cgroup.mkdir(parents=True, exist_ok=True)
-    known = len(agent.events())
+    known = len(agent.told())
     printk("for the container")
     # the shell that moved is gone when the agent looks, as the children of a runtime are
     subprocess.run(["/bin/sh", "-c", f"echo $$ > {cgroup}/cgroup.procs; exec {DMESG} -C"], check=True)

@@ -19,7 +19,7 @@ def emptied(agent: Agent) -> float:
 
 
 def test_a_clear_of_what_is_visible_empties_the_log(agent: Agent, backend: str) -> None:
-    known, before = len(agent.events()), emptied(agent)
+    known, before = len(agent.told()), emptied(agent)
     printk("<3>the last words of somebody")
     printk("<6>and one more line")
     visible = visible_records()
@@ -80,7 +80,7 @@ def test_ten_emptyings_one_after_the_other_are_ten(agent: Agent) -> None:
 def test_what_no_call_explains_is_unattributed(agent: Agent, backend: str) -> None:
     """With the backend's recording paused a clear is like one that tracing can't see."""
     before, unexplained = emptied(agent), agent.count("kmsg_unattributed_clears_total")
-    known = len(agent.events())
+    known = len(agent.told())
     printk("nobody saw who")
     recording = TRACEFS / "instances" / "kmsg_exporter" / "tracing_on"
     paused = backend != "state"
@@ -93,7 +93,7 @@ def test_what_no_call_explains_is_unattributed(agent: Agent, backend: str) -> No
         if paused:
             recording.write_text("1")
     assert emptied(agent) == before + 1
-    event = agent.events()[known:][0]
+    event = agent.told()[known:][0]
     assert "kmsg.process.comm" not in event
     assert "by an unknown process" in event["body"]
 
@@ -125,11 +125,11 @@ os._exit(0)
 
 @NAMES
 def test_the_collector_has_each_event_once(agent: Agent) -> None:
-    before = len(agent.events())
+    before = len(agent.told())
     printk("for the collector")
     subprocess.run([DMESG, "-C"], check=True)
     eventually(lambda: len(agent.events()) > before)
-    uids = [event["log.record.uid"] for event in agent.events()]
+    uids = [event["log.record.uid"] for event in agent.told()]
     stored = eventually(lambda: len(agent.collected()) >= len(uids) and agent.collected())
     assert sorted(event["uid"] for event in stored) == sorted(uids)
     assert [event["kmsg.sequence"] for event in agent.events()] == list(range(1, len(uids) + 1))

@@ -62,6 +62,8 @@ def test_the_alerts_are_those_that_are_documented() -> None:
         "KmsgExporterLostEvents",
         "KmsgPushFailing",
         "KmsgPushDropped",
+        "KmsgCollectorAgentSilent",
+        "KmsgCollectorEventsMissing",
         "KmsgExporterDown",
         "KmsgExporterAbsent",
     }

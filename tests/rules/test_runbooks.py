@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from kmsg_exporter.cli import parser
+from kmsg_exporter.collector.figures import ALL as COLLECTOR
 from kmsg_exporter.config import OPTIONS, load
 from kmsg_exporter.metrics.exposition import ALL
 
@@ -19,7 +20,7 @@ TOP = Path(__file__).parents[2]
 RULES = TOP / "deploy" / "prometheus" / "kmsg-exporter.rules.yaml"
 RUNBOOKS = sorted((TOP / "deploy" / "runbooks").glob("*.md"))
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "False positives"]
-METRICS = {definition.name for definition in ALL}
+METRICS = {one.name for one in ALL} | {one.name for one in COLLECTOR}
 PROMETHEUS_ITS_OWN = {"up"}
 NO_METRICS = {"kmsg_exporter"}  # an instance in tracefs
 DEBIAN = {  # the package that has each command

@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from kmsg_exporter.cli import parser
+from kmsg_exporter.collector.figures import ALL as COLLECTOR
 from kmsg_exporter.config import OPTIONS, load
 from kmsg_exporter.coverage import COVERAGE
 from kmsg_exporter.metrics.exposition import ALL
@@ -93,7 +94,7 @@ def test_every_script_and_test_that_a_command_names_is_there(page: str) -> None:
 @each_page
 def test_every_flag_is_a_flag(page: str) -> None:
     flags = {option.flag for option in OPTIONS} | {f"--no-{option.name}" for option in OPTIONS}
-    flags |= {"--help", "--version", "--json"}
+    flags |= {"--help", "--version", "--json", "--backup"}
     foreign = {"--append", "--strict", "--set"}  # of tests/guest/boot.py, mypy and Helm
     for piece in code(page):
         assert set(re.findall(r"(?<![\w-])--[a-z][a-z.-]*", piece)) - flags - foreign == set()
@@ -107,7 +108,7 @@ def test_every_variable_of_ours_is_an_option(page: str) -> None:
 
 @each_page
 def test_every_metric_is_exposed(page: str) -> None:
-    known = {definition.name for definition in ALL}
+    known = {definition.name for definition in ALL} | {figure.name for figure in COLLECTOR}
     folders = {path.name for path in TOP.iterdir()}
     instances = {"kmsg_exporter", "kmsg_exporter_bulk", "kmsg_exporter_recorder"}
     functions = {"kmsg_open", "kmsg_read", "kmsg_release"}

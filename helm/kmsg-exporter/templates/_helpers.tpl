@@ -57,8 +57,31 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{- .Values.push.endpoint }}
 {{- else if .Values.collector.enabled }}
 {{- $host := default (printf "%s.%s.svc" (include "kmsg-exporter.collectorName" .) (include "kmsg-exporter.namespace" .)) .Values.collector.service.clusterIP }}
-{{- printf "http://%s:%v" (contains ":" $host | ternary (printf "[%s]" $host) $host) .Values.collector.service.port }}
+{{- printf "%s://%s:%v" (include "kmsg-exporter.collectorScheme" .) (contains ":" $host | ternary (printf "[%s]" $host) $host) .Values.collector.service.port }}
 {{- end }}
+{{- end }}
+
+{{- define "kmsg-exporter.collectorScheme" -}}
+{{- .Values.collector.webConfig.secretName | empty | ternary "http" .Values.collector.webConfig.scheme }}
+{{- end }}
+
+{{/* (list $ PATH): what asks whether the collector lives. It needs no password. */}}
+{{- define "kmsg-exporter.collectorProbe" -}}
+{{- $config := (first .).Values.collector.webConfig }}
+{{- if and $config.secretName $config.clientCertificates -}}
+tcpSocket:
+  port: otlp-http
+{{- else -}}
+httpGet:
+  path: {{ last . }}
+  port: otlp-http
+  scheme: {{ include "kmsg-exporter.collectorScheme" (first .) | upper }}
+{{- end }}
+{{- end }}
+
+{{/* The port of the collector's page and metrics, by name. */}}
+{{- define "kmsg-exporter.collectorPage" -}}
+{{- .Values.collector.pagePort | int | eq 0 | ternary "otlp-http" "page" }}
 {{- end }}
 
 {{/* The port of an endpoint, or what its scheme means. */}}

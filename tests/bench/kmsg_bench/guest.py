@@ -41,6 +41,7 @@ def compare(kernel: str, directory: Path, programs: Path, peers: Peers, *, load_
             kernel,
             command,
             memory="2G",
+            smp="1",  # of two that are emulated by one thread, one's time would be the other's
             timeout_seconds=_TIMEOUT_SECONDS,
             copies=copies,
             out=directory,

@@ -21,7 +21,8 @@ from kmsg_bench.store import Store
 
 _COUNTER = re.compile(rf'^kmsg_clears_total{{[^\n]*comm="{CLEAR}",[^\n]*}} (\d+)', re.MULTILINE)
 _SEEN_SECONDS = 5.0
-_APART_SECONDS = (0.03, 0.08)  # the one before has been sent by then
+_APART_SECONDS = (0.03, 0.08)
+_EVENTS_APART_SECONDS = (1.0, 1.05)  # what follows sooner is held, to be one event with what comes then
 _STORE_PAUSE_SECONDS = 0.0001
 
 
@@ -57,7 +58,7 @@ class Latencies:
 
 
 def measure(agent: Service, store: Store, clearer: Clearer, *, clears: int, dev: Path) -> Latencies:
-    """Of `clears` clears that each hide a line; the agent pushes to the collector of `store`."""
+    """Of `clears` clears that each hide a line, and a third as many for the store of the agent's collector."""
     bare: list[float] = []
     with ExitStack() as stack:
         # kept open: each opening would be traced, and wake the agent just before the clear
@@ -73,20 +74,20 @@ def measure(agent: Service, store: Store, clearer: Clearer, *, clears: int, dev:
             time.sleep(_STORE_PAUSE_SECONDS)
             return store.clears()
 
-        def each(seen: Callable[[], int], *, polled: bool) -> Latency:
+        def each(seen: Callable[[], int], count: int, apart: tuple[float, float], *, polled: bool) -> Latency:
             polls: list[float] = []
             seconds = []
-            for _ in range(clears):
-                time.sleep(random.uniform(*_APART_SECONDS))
+            for _ in range(count):
+                time.sleep(random.uniform(*apart))
                 bare.append(clearer.bare_seconds())
                 os.write(log, LINE)
                 time.sleep(random.uniform(*_APART_SECONDS))
                 seconds.append(_one(seen, clearer, polls, polled=polled))
             return Latency.of(seconds, polls)
 
-        asked = each(exposed, polled=False)
-        streamed = each(exposed, polled=True)
-        in_store = each(stored, polled=True)
+        asked = each(exposed, clears, _APART_SECONDS, polled=False)
+        streamed = each(exposed, clears, _APART_SECONDS, polled=True)
+        in_store = each(stored, clears // 3, _EVENTS_APART_SECONDS, polled=True)
     return Latencies(asked, streamed, in_store, percentile(bare, 50) * 1e3)
 
 

@@ -47,14 +47,14 @@ def render(results: Results) -> str:
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, *, begin: str = BEGIN, end: str = END) -> None:
     """Put it between the markers of a file. Raises BenchError when they are not there."""
     whole = path.read_text()
-    head, begin, rest = whole.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise BenchError(f"{path} has no lines {BEGIN!r} and {END!r} to write between")
-    path.write_text(f"{head}{BEGIN}\n\n{text}\n{END}{tail}")
+    head, begins, rest = whole.partition(begin)
+    _, ends, tail = rest.partition(end)
+    if not begins or not ends:
+        raise BenchError(f"{path} has no lines {begin!r} and {end!r} to write between")
+    path.write_text(f"{head}{begin}\n\n{text}\n{end}{tail}")
 
 
 def _goals(results: Results) -> list[Goal]:

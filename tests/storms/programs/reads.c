@@ -1,5 +1,5 @@
-/* reads SECONDS PER_SECOND: reads /dev/kmsg over and over from its start; prints the reads that gave a record, and
- * their bytes. */
+/* reads SECONDS PER_SECOND FILE: reads /dev/kmsg, or another file that never ends, over and over; prints the reads that
+ * gave something, and their bytes. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,12 +11,12 @@
 
 int main(int argc, char **argv)
 {
-	if (argc < 3)
+	if (argc < 4)
 		return 2;
 	static char record[16384];
 	double begun = now_seconds(), until = begun + atof(argv[1]), per_second = atof(argv[2]);
 	long calls = 0, bytes = 0;
-	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	int fd = open(argv[3], O_RDONLY | O_NONBLOCK);
 
 	if (fd < 0)
 		return 1;

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import pytest
@@ -61,7 +62,13 @@ class MakeRecord(Protocol):
 
 
 class MakeBody(Protocol):
-    def __call__(self, *records: dict[str, Any], node: str = ...) -> bytes: ...
+    def __call__(
+        self,
+        *records: dict[str, Any],
+        node: str = ...,
+        resource: Mapping[str, Any] = ...,
+        scope: Mapping[str, Any] = ...,
+    ) -> bytes: ...
 
 
 def any_value(value: Any) -> dict[str, Any]:
@@ -103,9 +110,18 @@ def record() -> MakeRecord:
 
 @pytest.fixture
 def body() -> MakeBody:
-    def make(*records: dict[str, Any], node: str = "node-7") -> bytes:
-        resource = {"attributes": key_values({"service.name": "kmsg-exporter", "host.name": node})}
-        logs = {"resource": resource, "scopeLogs": [{"scope": {"name": "kmsg_exporter"}, "logRecords": list(records)}]}
+    def make(
+        *records: dict[str, Any],
+        node: str = "node-7",
+        resource: Mapping[str, Any] = MappingProxyType({}),
+        scope: Mapping[str, Any] = MappingProxyType({}),
+    ) -> bytes:
+        named = {"service.name": "kmsg-exporter", "host.name": node, **resource}
+        counted = {"name": "kmsg_exporter", "attributes": key_values(scope)}
+        logs = {
+            "resource": {"attributes": key_values(named)},
+            "scopeLogs": [{"scope": counted, "logRecords": list(records)}],
+        }
         return json.dumps({"resourceLogs": [logs]}).encode()
 
     return make
@@ -120,6 +136,11 @@ def server(tmp_path: Path) -> Iterator[CollectorServer]:
 @pytest.fixture
 def client(server: CollectorServer) -> Client:
     return Client(server.port)
+
+
+@pytest.fixture
+def make_client() -> Callable[[int], Client]:
+    return Client
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kmsg_exporter.collector.decode import Batch, decode_logs
+from kmsg_exporter.collector.event import Hello, Sender
 from kmsg_exporter.errors import DecodeError
 
 FIELDS = (
@@ -214,3 +215,61 @@ def test_any_record_is_kept_refused_or_malformed(value: Any, field: Any, resourc
     record = {"eventName": "kmsg.emptied", "attributes": attributes, "body": value, "timeUnixNano": field}
     batch = outcome(logs(record, resource))
     assert batch is None or len(batch.events) + len(batch.refused) == 1
+
+
+def hello(attributes: Any, resource: Any = None) -> bytes:
+    scope = {"scope": {"name": "kmsg_exporter", "attributes": attributes}, "logRecords": []}
+    return json.dumps({"resourceLogs": [{"resource": resource, "scopeLogs": [scope]}]}).encode()
+
+
+def test_a_hello_names_its_agent_and_its_count() -> None:
+    resource = {
+        "attributes": [
+            {"key": "service.instance.id", "value": {"stringValue": "one"}},
+            {"key": "service.version", "value": {"stringValue": "0.9.0"}},
+            {"key": "host.name", "value": {"stringValue": "node-7"}},
+        ]
+    }
+    attributes = [
+        {"key": "kmsg.sequence", "value": {"intValue": "12"}},
+        {"key": "kmsg.boot_id", "value": {"stringValue": "boot-a"}},
+    ]
+    assert decode_logs(hello(attributes, resource)).hellos == (
+        Hello(Sender(instance="one", boot_id="boot-a", sequence=12, version="0.9.0"), "node-7"),
+    )
+
+
+def test_a_scope_without_a_count_is_no_hello() -> None:
+    for attributes in (None, [], [{"key": "kmsg.boot_id", "value": {"stringValue": "boot-a"}}]):
+        assert decode_logs(hello(attributes)).hellos == ()
+
+
+@pytest.mark.parametrize(
+    "value", [{"stringValue": "12"}, {"intValue": "-1"}, {"boolValue": True}, {"intValue": 2**50}, None]
+)
+def test_a_count_that_can_be_none_says_nothing_of_events(value: Any) -> None:
+    (found,) = decode_logs(hello([{"key": "kmsg.sequence", "value": value}])).hellos
+    assert found.sender.sequence is None
+
+
+@pytest.mark.parametrize("wrong", [1, "text", True, [1], {"a": 1}])
+def test_a_scope_of_the_wrong_type_is_malformed_or_no_hello(wrong: Any) -> None:
+    outcome(hello(wrong))
+    outcome(json.dumps({"resourceLogs": [{"scopeLogs": [{"scope": wrong}]}]}).encode())
+
+
+def test_the_content_of_an_event_is_the_same_whatever_the_order_of_its_attributes_and_its_resource() -> None:
+    pairs = [
+        {"key": "event.name", "value": {"stringValue": "kmsg.emptied"}},
+        {"key": "log.record.uid", "value": {"stringValue": "a"}},
+    ]
+    named = {"attributes": [{"key": "service.version", "value": {"stringValue": "2"}}]}
+    one, same, other = (
+        decode_logs(logs(record, resource)).events[0].digest
+        for record, resource in (
+            ({"attributes": pairs}, None),
+            ({"attributes": pairs[::-1]}, named),
+            ({"attributes": pairs, "body": {"stringValue": "other"}}, None),
+        )
+    )
+    assert one == same != other

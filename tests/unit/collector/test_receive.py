@@ -73,6 +73,25 @@ def test_records_that_are_not_ours_are_a_partial_success(client: Any, record: An
     assert client.uids() == ["a"]
 
 
+def test_a_uid_with_ever_other_content_is_kept_eight_times_and_then_refused(
+    client: Any, record: Any, body: Any
+) -> None:
+    answers = [client.send(body(record("a", body={"stringValue": str(number)}))) for number in range(9)]
+    assert [answer.text for answer in answers[:8]] == ["{}"] * 8
+    assert answers[8].json == {
+        "partialSuccess": {
+            "rejectedLogRecords": "1",
+            "errorMessage": "1 of a uid of which 8 other events are stored",
+        }
+    }
+
+
+def test_a_hello_is_a_request_without_records(client: Any, body: Any) -> None:
+    answer = client.send(body(scope={"kmsg.sequence": 3, "kmsg.boot_id": "boot-a"}))
+    assert (answer.status, answer.text) == (200, "{}")
+    assert client.uids() == []
+
+
 def test_only_the_first_reasons_are_told(client: Any, record: Any, body: Any) -> None:
     partial = client.send(body(*[record(None)] * 10)).json["partialSuccess"]
     assert partial["rejectedLogRecords"] == "10"

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from kmsg_exporter.collector.server import CollectorServer
+from kmsg_exporter.collector.server import CollectorServer, _listen
 from kmsg_exporter.errors import CollectorError, StoreTooNew
 
 
@@ -181,3 +181,10 @@ def test_what_was_answered_survives_kill_9(tmp_path: Path, record: Any, body: An
         process.kill()
         process.wait(timeout=20)
     assert stored_uids(tmp_path) == ["a", "b"]
+
+
+def test_what_is_accepted_sends_each_part_of_an_answer_at_once() -> None:
+    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1

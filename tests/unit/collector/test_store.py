@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ import pytest
 from kmsg_exporter.collector.event import StoredEvent
 from kmsg_exporter.collector.question import Question
 from kmsg_exporter.collector.reading import Reading
-from kmsg_exporter.collector.store import Store
+from kmsg_exporter.collector.store import Outcome, Store
 from kmsg_exporter.errors import CollectorError, DecodeError, StoreTooNew
 
 NOW_NS = 1_770_000_000_000_000_000
@@ -47,7 +49,7 @@ def store(open_store: Callable[[], Store]) -> Iterator[Store]:
 
 
 def test_an_event_is_there_once_its_future_is_done(store: Store) -> None:
-    assert store.add([event("a")]).result(10) == 1
+    assert store.add([event("a")]).result(10) == Outcome(stored=1)
     received = Reading(store.path).get("a")
     assert received is not None
     assert received.event == event("a")
@@ -67,8 +69,8 @@ def test_the_file_is_a_wal_and_commits_are_synced(store: Store, path: Path) -> N
 
 
 def test_an_event_is_stored_once_and_the_first_wins(store: Store) -> None:
-    assert store.add([event("a"), event("a"), event("b")]).result(10) == 2
-    assert store.add([replace(event("a"), node="other")]).result(10) == 0
+    assert store.add([event("a"), event("a"), event("b")]).result(10) == Outcome(stored=2, duplicates=1)
+    assert store.add([replace(event("a"), node="other")]).result(10) == Outcome(duplicates=1)
     assert sorted(uids(store)) == ["a", "b"]
     assert uids(store, node="other") == []
 
@@ -83,7 +85,7 @@ def test_events_survive_a_restart(open_store: Callable[[], Store]) -> None:
 def test_closing_commits_what_was_queued(open_store: Callable[[], Store]) -> None:
     with open_store() as first:
         pending = [first.add([event(str(number))]) for number in range(200)]
-    assert [future.result(0) for future in pending] == [1] * 200
+    assert [future.result(0) for future in pending] == [Outcome(stored=1)] * 200
     with open_store() as second:
         assert len(uids(second)) == 100
 
@@ -176,7 +178,11 @@ def test_a_file_that_is_no_database_is_a_clear_error(path: Path, open_store: Cal
     path.write_bytes(b"not SQLite at all" * 100)
     with pytest.raises(CollectorError) as raised:
         open_store()
-    assert str(raised.value) == f"can't open the collector's store {path}: file is not a database"
+    assert str(raised.value) == (
+        f"can't open the collector's store {path}: file is not a database: it is damaged: "
+        "stop the collector, move the file and those beside it that begin with its name away, put a backup in its "
+        "place if there is one, and start again"
+    )
 
 
 def test_a_data_directory_that_is_a_file_is_a_clear_error(path: Path, open_store: Callable[[], Store]) -> None:
@@ -192,9 +198,108 @@ def test_a_write_that_fails_is_told_to_who_waits_and_the_next_one_works(store: S
         with pytest.raises(CollectorError, match=r"can't write to the collector's store .*: disk is full"):
             failed.result(10)
         connection.execute("DROP TRIGGER full")
-    assert store.add([event("a")]).result(10) == 1
+    assert store.add([event("a")]).result(10) == Outcome(stored=1)
 
 
 def test_others_may_not_read_the_directory(path: Path, store: Store) -> None:
     assert store.path == path
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_same_uid_with_other_content_is_kept_beside_the_first(store: Store, path: Path) -> None:
+    other = replace(event("a"), document='{"other": 1}')
+    assert store.add([event("a"), other, other]).result(10) == Outcome(stored=1, conflicting=1, duplicates=1)
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT variant, text FROM event JOIN document USING (seq) ORDER BY variant")
+        assert found.fetchall() == [(0, "{}"), (1, '{"other": 1}')]
+
+
+def test_of_one_uid_eight_are_kept_and_the_rest_is_counted(store: Store) -> None:
+    variants = [replace(event("a"), document=str(number)) for number in range(10)]
+    assert store.add(variants).result(10) == Outcome(stored=1, conflicting=7, surplus=2)
+    assert store.add(variants).result(10) == Outcome(duplicates=8, surplus=2)
+    assert store.state.outcome == Outcome(stored=1, duplicates=8, conflicting=7, surplus=4)
+
+
+def test_a_full_disk_is_told_nothing_of_it_is_stored_and_it_goes_on_with_room(store: Store) -> None:
+    (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
+    store._connection.execute(f"PRAGMA max_page_count = {pages + 4}")
+    batch = [replace(event(str(number)), document="x" * 4096) for number in range(20)]
+    with pytest.raises(CollectorError) as raised:
+        store.add(batch).result(10)
+    assert str(raised.value) == (
+        f"can't write to the collector's store {store.path}: database or disk is full: "
+        "make room on that disk, or keep less with --collector.max-bytes"
+    )
+    assert uids(store) == []
+    assert store.state.failures == 1
+    store._connection.execute("PRAGMA max_page_count = 1000000")
+    assert store.add(batch).result(10) == Outcome(stored=20)
+
+
+def test_one_event_that_can_not_be_stored_keeps_no_other_request_out(open_store: Callable[[], Store]) -> None:
+    held = threading.Event()
+
+    def hold() -> None:
+        held.wait(10)
+
+    with open_store() as store:
+        store._ask(hold)
+        pending = [store.add([one]) for one in (event("a"), replace(event("b"), document="\ud800"), event("c"))]
+        held.set()
+        assert pending[0].result(10) == pending[2].result(10) == Outcome(stored=1)
+        assert isinstance(pending[1].exception(10), UnicodeEncodeError)
+        assert sorted(uids(store)) == ["a", "c"]
+
+
+def test_a_check_writes_and_says_when_there_is_no_room(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.check().result(10)
+    real = os.statvfs(store.path)
+
+    def full(_path: object) -> SimpleNamespace:
+        return SimpleNamespace(f_bavail=2, f_frsize=real.f_frsize)
+
+    monkeypatch.setattr(os, "statvfs", full)
+    with pytest.raises(CollectorError, match=rf"^the disk of the collector's store .* has {2 * real.f_frsize} bytes"):
+        store.check().result(10)
+
+
+def test_a_writer_that_is_gone_or_at_one_thing_for_too_long_hangs(
+    open_store: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, at_it = threading.Event(), threading.Event()
+
+    def stuck() -> None:
+        at_it.set()
+        held.wait(10)
+
+    with open_store() as store:
+        assert not store.hung
+        store._ask(stuck)
+        assert at_it.wait(10)
+        assert not store.hung
+        monkeypatch.setattr("kmsg_exporter.collector.store.HUNG_SECONDS", -1)
+        assert store.hung
+        held.set()
+        store.tidy().result(10)
+    assert store.hung  # closed: no writer any more
+
+
+def test_a_damaged_file_says_what_to_do(open_store: Callable[[], Store], path: Path) -> None:
+    with open_store() as store:
+        store.add([replace(event(str(number)), document="x" * 4096) for number in range(50)]).result(10)
+    damaged = bytearray(path.read_bytes())
+    damaged[4096:8192] = b"\xaa" * 4096
+    path.write_bytes(damaged)
+    with (
+        pytest.raises(CollectorError, match=r"malformed: it is damaged: stop the collector, move the file and"),
+        open_store() as store,
+    ):
+        store.add([event("a")]).result(10)
+
+
+def test_each_commit_is_timed_and_counted(store: Store) -> None:
+    store.add([event("a"), event("b")]).result(10)
+    assert sum(store.state.commit_seconds.counts) == 1
+    assert dict(store.state.commit_events.cumulative())["2.0"] == 1
+    assert store.state.commit_events.total == 2

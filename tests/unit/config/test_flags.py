@@ -72,10 +72,19 @@ def test_the_collector_takes_its_own_flags_only() -> None:
         "--config.file",
         "--collector.listen-address",
         "--collector.directory",
+        "--collector.page-address",
+        "--collector.web-config-file",
+        "--collector.allow-anonymous",
+        "--collector.retention-seconds",
+        "--collector.max-bytes",
+        "--collector.silent-after-seconds",
+        "--collector.forget-after-seconds",
+        "--collector.access-log",
         "--state-directory",
         "--runtime-directory",
         "--log.level",
         "--log.format",
+        "--web.config.file",
     ]
 
 

@@ -152,6 +152,13 @@ def test_log_is_for_a_person_when_stderr_is_a_terminal(monkeypatch: pytest.Monke
     assert config().log_format == "logfmt"
 
 
+def test_the_collector_asks_what_the_web_server_asks_unless_it_has_a_file_of_its_own() -> None:
+    assert config().collector_web_config_file is None
+    assert config(["--web.config.file=/a"], command="collector").collector_web_config_file == Path("/a")
+    both = config(["--web.config.file=/a", "--collector.web-config-file=/b"])
+    assert (both.web_config_file, both.collector_web_config_file) == (Path("/a"), Path("/b"))
+
+
 def test_a_command_reads_options_of_another_from_the_same_file(file: Path) -> None:
     file.write_text("web.max-requests: 3\ncollector.listen-address: :4318\n")
     found = config(["--config.file", str(file)], command="collector")

@@ -10,7 +10,7 @@ from fake_tracefs import FakeTracefs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kmsg_exporter.probes import inkernel
+from kmsg_exporter.probes import inkernel, pairing
 from kmsg_exporter.probes.backend import Backend
 from kmsg_exporter.tracefs.hist_pair import TURN
 
@@ -126,6 +126,32 @@ def test_more_threads_than_a_map_holds_are_one_sum(fake: FakeTracefs, attach: At
     assert told[None, "unknown"] == 488
 
 
+def test_clear_whose_return_alone_was_lost_is_counted_once(fake: FakeTracefs, attach: Attach) -> None:
+    backend = attach(fake).backend
+    lose_return(fake, backend, tid=7)
+    assert clears(backend) == {}
+    fake.syslog(5, tid=7, comm=b"dmesg")
+    assert clears(backend) + clears(backend) == {(7, "clear"): 2}
+
+
+def test_last_clear_of_a_thread_is_counted_though_its_return_was_lost(
+    fake: FakeTracefs, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = attach(fake).backend
+    lose_return(fake, backend, tid=7)
+    monkeypatch.setattr(pairing, "_CLEAR_TAKES_NS", 0)
+    assert clears(backend) + clears(backend) == {(7, "clear"): 1}
+
+
+def test_last_call_of_a_thread_that_was_refused_unseen_is_no_clear(
+    fake: FakeTracefs, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = attach(fake).backend
+    lose_return(fake, backend, tid=7, ret=-1)
+    monkeypatch.setattr(pairing, "_CLEAR_TAKES_NS", 0)
+    assert clears(backend) + clears(backend) == {}
+
+
 def test_records_of_an_earlier_life_hide_no_loss(fake: FakeTracefs, attach: Attach) -> None:
     attach(fake).close(keep=True)
     fake.syslog(5, tid=7, comm=b"dmesg")
@@ -136,10 +162,19 @@ def test_records_of_an_earlier_life_hide_no_loss(fake: FakeTracefs, attach: Atta
     assert clears(backend) == {(7, "clear"): 1}
 
 
+def lose_return(fake: FakeTracefs, backend: Backend, *, tid: int, ret: int = 0) -> None:
+    """A clear whose entry is read, and whose return finds no room."""
+    fake.syslog(5, tid=tid, comm=b"c", ret=None)
+    assert [call for call in backend.drain(bulk=True) if call.tid == tid] == []
+    fake.leave(next(name for name in fake.kernel.symbols if name.lower().endswith("sys_syslog")), tid=tid, ret=ret)
+    lose_records(fake, 1)
+
+
 DEEDS = st.lists(
     st.one_of(
         st.tuples(st.just("clear"), st.integers(1, 4)),
         st.tuples(st.just("denied"), st.integers(5, 6)),
+        st.tuples(st.just("half"), st.integers(1, 4)),
         st.tuples(st.sampled_from(["lose", "drain"]), st.just(0)),
         st.tuples(st.just("ticks"), st.integers(1, TURN)),
     ),
@@ -155,7 +190,8 @@ def test_whatever_is_lost_the_sum_by_thread_is_exact(attach: Attach, deeds: list
     made: Counter[tuple[int | None, str]] = Counter()
     told: Counter[tuple[int | None, str]] = Counter()
     waiting = 0
-    for what, value in [*deeds, ("lose", 0), ("drain", 0), ("drain", 0)]:
+    ends = [("clear", tid) for tid in range(1, 5)]  # what comes next shows that the return before was lost
+    for what, value in [*deeds, ("lose", 0), ("drain", 0), *ends, ("drain", 0), ("drain", 0)]:
         if what == "clear":
             fake.syslog(5, tid=value, comm=b"c")
             made[value, "clear"] += 1
@@ -163,6 +199,11 @@ def test_whatever_is_lost_the_sum_by_thread_is_exact(attach: Attach, deeds: list
         elif what == "denied":
             fake.syslog(5, tid=value, comm=b"c", ret=-1)
             waiting += 2
+        elif what == "half":
+            told += clears(backend)
+            lose_return(fake, backend, tid=value)
+            made[value, "clear"] += 1
+            waiting = 0
         elif what == "lose":
             if waiting:
                 lose_records(fake, waiting)

@@ -151,6 +151,14 @@ def test_entry_whose_return_was_lost_gives_way_to_the_next_one() -> None:
     assert pairing.feed(steps) == [access(9, 5, 0)]
 
 
+def test_record_whose_other_half_was_lost_is_told_to_be_alone() -> None:
+    pairing = Pairing()
+    begun, ended = step(1, 5, "enter"), step(2, 6, "exit", result=-1)
+    pairing.feed([begun, ended, step(9, 5, "enter"), step(10, 5, "exit", result=0)])
+    assert pairing.alone == [ended, begun]
+    assert pairing.halves == 2
+
+
 def test_clear_whose_return_does_not_come_is_told_after_a_second() -> None:
     pairing = Pairing()
     pairing.feed([step(100, 1, "enter"), step(100, 2, "enter", action="read")])
@@ -166,6 +174,14 @@ def test_return_of_a_clear_that_was_held_is_told_when_it_comes() -> None:
     pairing.overdue_clears(9_000_000_000)
     assert pairing.feed([step(9_000_000_100, 1, "exit", result=80)]) == [access(100, 1, 80)]
     assert pairing.feed([step(9_000_000_200, 1, "exit", result=80)]) == []
+
+
+def test_held_clear_that_is_settled_is_not_told_again() -> None:
+    pairing = Pairing()
+    pairing.feed([step(100, 1, "enter")])
+    [held] = pairing.overdue_clears(9_000_000_000)
+    pairing.settled(held)
+    assert pairing.feed([step(9_000_000_100, 1, "exit", result=80)]) == []
 
 
 def test_held_clear_gives_way_to_the_next_call_of_its_thread() -> None:

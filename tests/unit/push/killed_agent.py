@@ -17,9 +17,10 @@ import requests  # noqa: F401  early, so that there is time to be killed in what
 import tenacity  # noqa: F401
 
 from kmsg_exporter.push.endpoint import Endpoint
+from kmsg_exporter.push.identity import RingPosition
 from kmsg_exporter.push.resource import Resource
 from kmsg_exporter.push.sender import Sender
-from kmsg_exporter.push.spool import RingPosition, Spool
+from kmsg_exporter.push.spool import Spool
 
 
 class Ring:

@@ -36,13 +36,13 @@ def test_any_retry_after_is_a_time_we_can_wait_or_none(value: str) -> None:
     assert seconds is None or 0.0 <= seconds <= 300.0
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_these_answers_are_tried_again_soon(status: int) -> None:
     fault = http_fault("http://c/v1/logs", status, "7", NOW)
     assert (fault.reason, fault.retriable, fault.retry_after_seconds) == (f"http_{status}", True, 7.0)
 
 
-@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 413, 500])
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 413])
 def test_these_answers_are_not_tried_again_soon(status: int) -> None:
     fault = http_fault("http://c/v1/logs", status, "7", NOW)
     assert (fault.reason, fault.retriable, fault.retry_after_seconds) == (f"http_{status}", False, None)
@@ -54,7 +54,8 @@ def test_a_status_that_does_not_exist_makes_no_new_reason() -> None:
 
 def test_the_message_says_what_to_do() -> None:
     assert str(http_fault("http://c/v1/logs", 401, None, NOW)) == (
-        "cannot push to http://c/v1/logs: HTTP status 401; check the credentials in OTEL_EXPORTER_OTLP_HEADERS"
+        "cannot push to http://c/v1/logs: HTTP status 401; check the credentials in OTEL_EXPORTER_OTLP_HEADERS, "
+        "--push.headers-file or --push.bearer-token-file"
     )
     assert str(http_fault("http://c", 308, None, NOW)) == (
         "cannot push to http://c: HTTP status 308; redirects are not followed: configure the address it points to"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import resource
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from kmsg_exporter.errors import SpoolError, SpoolTooNew
-from kmsg_exporter.push.spool import RingPosition, Spool
+from kmsg_exporter.errors import SpoolError, SpoolInUse, SpoolTooNew
+from kmsg_exporter.push.identity import RingPosition
+from kmsg_exporter.push.spool import Spool
 
 
 @pytest.fixture
@@ -118,7 +120,7 @@ def test_a_full_spool_gives_up_the_oldest_sent_first_then_the_oldest_unsent_and_
         while spool.state.dropped_total["spool_full"] == 0:
             newest = spool.append(large).sequence
         assert sequences(spool) == [2, 3, *range(6, newest + 1)]
-        assert spool.state.dropped_total == {"spool_full": 1, "spool_corrupt": 0}
+        assert spool.state.dropped_total == {"spool_full": 1, "spool_corrupt": 0, "refused": 0}
     assert path.stat().st_size <= 136 << 10
 
 
@@ -136,8 +138,73 @@ def test_a_newer_schema_is_refused_by_name_and_left_alone(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(SpoolTooNew) as caught:
         Spool(path)
-    assert str(caught.value).startswith(f"{path} has schema version 9, this program knows versions up to 1: ")
+    assert str(caught.value).startswith(f"{path} has schema version 9, this program knows versions up to 2: ")
     assert path.read_bytes() == before
+
+
+def test_a_spool_of_the_first_schema_is_migrated_with_all_that_is_in_it(path: Path) -> None:
+    """data/spool-v1.sqlite3 was written by the program that made that schema: two events, the first one sent."""
+    path.parent.mkdir()
+    shutil.copy(Path(__file__).parent / "data" / "spool-v1.sqlite3", path)
+    with closing(Spool(path)) as spool:
+        assert spool.instance_id == "d6260718-88a1-4bfa-a085-00bd0352e49e"
+        assert spool.load_position() == RingPosition("5f0c", 7)
+        assert [(event.sequence, event.uid, event.sent_unix, event.aside) for event in spool.history()] == [
+            (2, "018bcfe5-6800-79d5-82f7-dd73030785e4", None, False),
+            (1, "018bcfe5-6800-79d5-82f7-dd7258367755", 1_700_000_001.0, False),
+        ]
+        spool.set_aside("018bcfe5-6800-79d5-82f7-dd73030785e4")
+        assert spool.append(render).sequence == 3
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+def test_a_second_writer_is_refused(path: Path) -> None:
+    with closing(Spool(path)) as spool:
+        with pytest.raises(SpoolInUse) as caught:
+            Spool(path)
+        assert str(caught.value) == (
+            f"another process writes to {path}: stop it first, or give this one another --state-directory"
+        )
+        spool.append(render)
+    Spool(path).close()
+
+
+def test_what_is_set_aside_waits_no_more_and_is_history(path: Path) -> None:
+    with closing(Spool(path)) as spool:
+        first, second = spool.append(render), spool.append(render)
+        spool.set_aside(first.uid)
+        assert spool.unsent() == [second]
+        assert spool.state.queue_events == 1
+        assert spool.state.dropped_total["refused"] == 1
+    with closing(Spool(path)) as spool:
+        assert spool.set_aside_uids() == [first.uid]
+        assert [event.aside for event in spool.history()] == [False, True]
+        spool.mark_sent({first.uid}, 5.0)
+        assert spool.set_aside_uids() == []
+        found = spool.find(first.uid)
+        assert found is not None
+        assert (found.sent_unix, found.aside) == (5.0, False)
+
+
+def test_set_aside_events_make_room_before_those_that_wait(path: Path) -> None:
+    with closing(Spool(path, max_bytes=120 << 10)) as spool:
+        uids = [spool.append(large).uid for _ in range(6)]
+        spool.set_aside(uids[3])
+        while 4 in sequences(spool):
+            spool.append(large)
+        assert sequences(spool)[:3] == [1, 2, 3]
+        assert spool.state.dropped_total["spool_full"] == 0
+
+
+def test_the_last_three_corrupt_files_are_kept(path: Path) -> None:
+    path.parent.mkdir()
+    for number in range(5):
+        path.write_bytes(b"%d is no database" % number * 1000)
+        Spool(path).close()
+        path.unlink()
+    kept = {file.name: file.read_bytes()[:1] for file in path.parent.iterdir() if "corrupt" in file.name}
+    assert kept == {"spool.db.corrupt": b"4", "spool.db.corrupt.1": b"3", "spool.db.corrupt.2": b"2"}
 
 
 def test_a_corrupt_file_is_set_aside_and_a_fresh_one_begun(path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -146,7 +213,7 @@ def test_a_corrupt_file_is_set_aside_and_a_fresh_one_begun(path: Path, caplog: p
     with closing(Spool(path)) as spool:
         assert spool.append(render).sequence == 1
         assert spool.durable
-        assert spool.state.dropped_total == {"spool_full": 0, "spool_corrupt": 1}
+        assert spool.state.dropped_total == {"spool_full": 0, "spool_corrupt": 1, "refused": 0}
     aside = path.with_name("spool.db.corrupt")
     assert aside.read_bytes() == b"not a database" * 1000
     assert f"the spool {path} is corrupt (file is not a database): kept as {aside}, begun afresh" in caplog.text
@@ -252,6 +319,8 @@ def test_only_the_owner_can_read_it(path: Path) -> None:
         spool.append(render)
         assert {file.name: oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {
             "spool.db": "0o600",
+            "spool.db.lock": "0o600",
+            "spool.db.reserve": "0o600",
             "spool.db-shm": "0o600",
             "spool.db-wal": "0o600",
         }

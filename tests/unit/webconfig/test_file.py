@@ -37,10 +37,22 @@ def test_users_have_hashes() -> None:
     assert parse(f"basic_auth_users: {{prometheus: {HASH}}}", PATH).users == {"prometheus": HASH.encode()}
 
 
+def test_tokens_have_hashes() -> None:
+    parsed = parse(f"bearer_tokens: {{fleet: 'sha256:{'0f' * 32}'}}", PATH)
+    assert parsed.tokens == {"fleet": b"\x0f" * 32}
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("tls: {}", "all of it: 'tls' is no key of it: known are tls_server_config, basic_auth_users"),
+        ("tls: {}", "all of it: 'tls' is no key of it: known are tls_server_config, basic_auth_users, bearer_tokens"),
+        (
+            "bearer_tokens: {fleet: secret}",
+            "bearer_tokens: fleet: must be sha256: and the token's hash, as `printf %s TOKEN | sha256sum` prints",
+        ),
+        ("bearer_tokens: {fleet: 'sha256:00'}", "bearer_tokens: fleet: must be sha256: and the token's hash"),
+        ("bearer_tokens: [fleet]", "bearer_tokens: must be a mapping of names"),
+        ("bearer_tokens:", "bearer_tokens: has nothing in it: leave it out"),
         ("- a", "all of it: must be a mapping of names"),
         ("1: a", "all of it: must be a mapping of names"),
         ("tls_server_config: {}", "tls_server_config: needs cert_file and key_file"),
@@ -74,6 +86,9 @@ def test_what_is_wrong_is_named(text: str, reason: str) -> None:
 def test_a_password_is_never_repeated() -> None:
     with pytest.raises(ConfigError) as caught:
         parse("basic_auth_users: {me: hunter2}", PATH)
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        parse("bearer_tokens: {me: hunter2}", PATH)
     assert "hunter2" not in str(caught.value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import http.client
 import socket
 import ssl
@@ -206,3 +207,52 @@ def test_a_key_of_another_certificate_is_refused(tmp_path: Path, issue: Callable
     (tmp_path / "web.yaml").write_text("tls_server_config: {cert_file: server.crt, key_file: other.key}")
     with pytest.raises(ConfigError, match="key values mismatch"):
         Guard(tmp_path / "web.yaml")
+
+
+TOKEN = f"bearer_tokens: {{scraper: 'sha256:{hashlib.sha256(b'random').hexdigest()}'}}\n"
+
+
+def test_a_token_opens_the_agents_web_server_too(serve: Serve) -> None:
+    server = serve(TOKEN)
+    status, answered = get(server)
+    assert (status, answered["WWW-Authenticate"]) == (401, 'Bearer realm="kmsg_exporter"')
+    assert get(server, headers=RIGHT)[0] == 401
+    assert get(server, headers={"Authorization": "Bearer random"})[0] == 200
+
+
+def test_a_password_or_a_token_is_enough_where_both_are_known(serve: Serve) -> None:
+    server = serve(users() + TOKEN)
+    assert [get(server, headers=one)[0] for one in (RIGHT, {"Authorization": "Bearer random"}, WRONG)] == [
+        200,
+        200,
+        401,
+    ]
+
+
+@pytest.mark.parametrize(("before", "after"), [(MUTUAL, TLS), (MUTUAL + TOKEN, MUTUAL), (TLS, "{}")])
+def test_a_changed_file_that_asks_for_less_counts_only_after_a_restart(
+    issue: Callable[[str], None],
+    authority: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    before: str,
+    after: str,
+) -> None:
+    issue("server")
+    file = tmp_path / "web.yaml"
+    file.write_text(before.replace("CA_FILE", str(authority / "ca.crt")))
+    guarded = Guard(file)
+    was = guarded.closed, guarded.challenges(), guarded.context()
+    file.write_text(after.replace("CA_FILE", str(authority / "ca.crt")))
+    assert (guarded.closed, guarded.challenges(), guarded.context()) == was
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{file}: would open what is closed now: that takes a restart; what was there before goes on to hold"
+    ]
+
+
+def test_a_token_may_take_the_place_of_a_password(tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text(users())
+    guarded = Guard(file)
+    file.write_text(TOKEN)
+    assert guarded.challenges() == ('Bearer realm="kmsg_exporter"',)

@@ -93,3 +93,17 @@ def test_a_name_that_nobody_has_is_held_against_a_hash_too(checks: Iterator[list
 @given(authorization=st.text())
 def test_any_header_is_allowed_or_not(authorization: str) -> None:
     assert Passwords({}).allow(authorization) is False
+
+
+def test_many_wrong_passwords_make_no_right_one_be_checked_again(
+    passwords: Passwords, checks: Iterator[list[bytes]]
+) -> None:
+    seen = next(checks)
+    assert passwords.allow(basic(b"prometheus:right"))
+    for number in range(200):
+        assert not passwords.allow(basic(f"prometheus:{number}".encode()))
+    del seen[:]
+    assert passwords.verdict(basic(b"prometheus:right")) is True
+    assert passwords.verdict(basic(b"prometheus:199")) is False
+    assert passwords.verdict(basic(b"prometheus:0")) is None  # forgotten
+    assert seen == []

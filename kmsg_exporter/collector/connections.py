@@ -1,0 +1,229 @@
+"""Connections: accepted one by one, each wait of theirs with an end, and the idlest closed when there are too many."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import resource
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from uvicorn import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from kmsg_exporter.collector.counts import Counts
+
+MAX_CONNECTIONS: Final = 2048
+# of the process' descriptors, for all that is no connection
+_RESERVED_DESCRIPTORS: Final = 256
+_WANTED_DESCRIPTORS: Final = 65536
+REQUEST_SECONDS: Final = 10.0
+HANDSHAKE_SECONDS: Final = 10.0
+WRITE_SECONDS: Final = 30.0
+_NO_DESCRIPTOR_SECONDS: Final = 0.1
+
+_log = logging.getLogger(__name__)
+
+
+def connections_allowed() -> int:
+    """How many connections this process can hold, with its limit on descriptors raised as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _WANTED_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return min(MAX_CONNECTIONS, max(soft - _RESERVED_DESCRIPTORS, soft // 2))
+
+
+class Crowd:
+    """All connections of a server, whichever door they came through."""
+
+    def __init__(self, counts: Counts, *, most: int) -> None:
+        self.counts = counts
+        self._most = most
+        self._guests: dict[_Guest, None] = {}
+
+    def enter(self, guest: _Guest) -> None:
+        """Beyond the bound another one goes: the one that has waited longest without a request, or never had one."""
+        if len(self._guests) >= self._most:
+            self.evict()
+        self._guests[guest] = None
+        self.counts.connections = len(self._guests)
+
+    def leave(self, guest: _Guest) -> None:
+        self._guests.pop(guest, None)
+        self.counts.connections = len(self._guests)
+
+    def dismiss(self) -> None:
+        """Those that have not shaken hands yet; the server knows the others."""
+        for guest in [guest for guest in self._guests if guest.protocol is None]:
+            guest.close("handshake")
+
+    def evict(self) -> None:
+        victim = min(self._guests, key=_Guest.rank, default=None)
+        if victim is not None:
+            self.leave(victim)
+            victim.close("evicted")
+
+
+class _Guest:
+    """One connection from its acceptance on: first maybe a handshake, then a protocol."""
+
+    def __init__(self, crowd: Crowd, sock: socket.socket, now: float) -> None:
+        self._crowd = crowd
+        self._sock = sock
+        self._task: asyncio.Task[None] | None = None
+        self.protocol: Connection | None = None
+        self.since = now
+
+    def rank(self) -> tuple[bool, bool, float]:
+        protocol = self.protocol
+        if protocol is None:
+            return False, False, self.since
+        return protocol.busy, protocol.answered, self.since
+
+    def close(self, reason: str) -> None:
+        self._crowd.counts.closed[reason] += 1
+        if self.protocol is not None:
+            self.protocol.transport.abort()
+        elif self._task is not None:
+            self._task.cancel()
+
+    def welcome(self, make: Callable[[_Guest], Connection], context: ssl.SSLContext | None) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._shake_hands(make, context))
+        self._task.add_done_callback(self._welcomed)
+
+    def _welcomed(self, task: asyncio.Task[None]) -> None:
+        if self.protocol is None:
+            self._sock.close()
+            self._crowd.leave(self)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            self._crowd.counts.closed["handshake"] += 1
+            _log.debug("no TLS with a client: %s", exc)
+
+    async def _shake_hands(self, make: Callable[[_Guest], Connection], context: ssl.SSLContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        timeout = None if context is None else HANDSHAKE_SECONDS
+        await loop.connect_accepted_socket(lambda: make(self), self._sock, ssl=context, ssl_handshake_timeout=timeout)
+
+
+class Connection(H11Protocol):
+    """uvicorn's protocol with a time for each request's head, and for each answer to be taken."""
+
+    def __init__(self, guest: _Guest, crowd: Crowd, config: Config, state: ServerState) -> None:
+        super().__init__(config=config, server_state=state, app_state={})
+        self._guest = guest
+        self._crowd = crowd
+        self._request_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self.answered = False
+
+    @property
+    def busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._guest.protocol = self
+        self._guest.since = self.loop.time()
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_awaiting()
+        self.resume_writing()
+        self._crowd.leave(self._guest)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.busy or self.transport.is_closing():
+            self._stop_awaiting()
+        else:
+            self._await_request()
+
+    def on_response_complete(self) -> None:
+        self.answered = True
+        self._guest.since = self.loop.time()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._crowd.counts.requests[400] += 1
+        super().send_400_response(msg)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(WRITE_SECONDS, self._guest.close, "write_timeout")
+
+    def resume_writing(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+        super().resume_writing()
+
+    def _await_request(self) -> None:
+        """From the first byte of it, or the first moment of all: bytes that trickle in win no time."""
+        if self._request_timer is None:
+            self._request_timer = self.loop.call_later(REQUEST_SECONDS, self._guest.close, "request_timeout")
+
+    def _stop_awaiting(self) -> None:
+        if self._request_timer is not None:
+            self._request_timer.cancel()
+            self._request_timer = None
+
+
+class Door:
+    """One listening socket: where its connections' requests go, and which TLS they get.
+
+    `context` is asked at each connection, so that a certificate that was rotated is shown to the next one.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        config: Config,
+        crowd: Crowd,
+        *,
+        context: Callable[[], ssl.SSLContext | None] = lambda: None,
+    ) -> None:
+        self._listener = listener
+        self.config = config
+        self._crowd = crowd
+        self._context = context
+
+    async def accept_all(self, state: ServerState) -> None:
+        """Until it is cancelled."""
+        loop = asyncio.get_running_loop()
+        self._listener.setblocking(False)
+
+        def make(guest: _Guest) -> Connection:
+            return Connection(guest, self._crowd, self.config, state)
+
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(self._listener)
+            except ConnectionError:
+                continue
+            except OSError as exc:  # no descriptors left, as a rule
+                _log.warning("cannot accept a connection: %s", exc)
+                self._crowd.evict()
+                await asyncio.sleep(_NO_DESCRIPTOR_SECONDS)
+                continue
+            try:
+                context = self._context()
+            except Exception:  # noqa: BLE001  the loop that must live: whatever it was, the next one is taken
+                _log.exception("a connection could not be taken")
+                sock.close()
+                continue
+            guest = _Guest(self._crowd, sock, loop.time())
+            self._crowd.enter(guest)
+            guest.welcome(make, context)
+
+    def close(self) -> None:
+        self._listener.close()

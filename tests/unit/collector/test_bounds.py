@@ -1,0 +1,69 @@
+"""What the server holds at once: requests, and the bytes of their bodies."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.exceptions import HTTPException
+
+from kmsg_exporter.collector import entrance, intake
+from kmsg_exporter.collector.body import Room
+from kmsg_exporter.collector.server import CollectorServer
+
+EXPECTS = b"Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n"
+
+
+@contextlib.contextmanager
+def under_way(port: int, length: int) -> Iterator[socket.socket]:
+    """A request whose body is waited for."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+        sock.sendall(f"POST /v1/logs HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n".encode() + EXPECTS)
+        assert sock.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        yield sock
+
+
+def test_more_requests_than_allowed_are_told_to_come_again(
+    client: Any, record: Any, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entrance, "MAX_REQUESTS", 2)
+    with under_way(client.port, 100), under_way(client.port, 100):
+        answer = client.send(body(record("a")))
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert answer.json == {"code": 14, "message": "2 requests are being answered, as many as allowed"}
+        assert client.get("/-/healthy").status == 200
+        assert client.get("/-/ready").status == 200
+
+
+def test_room_for_all_bodies_is_shared_and_given_back() -> None:
+    room = Room(100)
+    with room.share() as one, room.share() as other:
+        one(60)
+        other(40)
+        with pytest.raises(HTTPException) as raised:
+            other(1)
+        assert (raised.value.status_code, raised.value.headers) == (503, {"Retry-After": "1"})
+        assert room.left == 0
+    assert room.left == 100
+
+
+def test_bodies_that_take_too_much_together_are_told_to_come_again(
+    tmp_path: Path, make_client: Any, record: Any, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted as they are unpacked, and given back when they are answered."""
+    room = Room(2000)
+    monkeypatch.setattr(intake, "Room", lambda: room)
+    large = body(record("a", body={"stringValue": "x" * 3000}))
+    with CollectorServer("127.0.0.1", 0, tmp_path) as server:
+        client = make_client(server.port)
+        for sent in (gzip.compress(large), gzip.compress(large)):
+            answer = client.send(sent, content_encoding="gzip")
+            assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert client.send(body(record("b"))).status == 200
+        assert client.uids() == ["b"]
+    assert room.left == 2000
