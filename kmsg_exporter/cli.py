@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from kmsg_exporter import __version__
+from kmsg_exporter.commands.asked import add_own_flags
 from kmsg_exporter.config import Config, Parser, add_flags, load
 from kmsg_exporter.errors import ConfigError, KmsgExporterError
 from kmsg_exporter.logfmt import configure
@@ -24,6 +25,9 @@ _COMMANDS = {
     "run": "the agent: watch, serve /metrics, push an event when dmesg goes empty",
     "collector": "the embedded collector: receive events over OTLP/HTTP and show them",
     "doctor": "what this node lets the agent see, and what to do about the rest",
+    "why": "why dmesg or a log file lacks lines: who emptied the log, who reads it, where its lines go",
+    "recover": "print what a clear of the log hides, as dmesg would print it",
+    "history": "who emptied this node's log, from the agent's own records on disk",
     "cleanup": "remove what a killed agent left in tracefs",
 }
 
@@ -37,6 +41,7 @@ def parser() -> Parser:
     )
     for name, about in _COMMANDS.items():
         command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+        add_own_flags(command, name)
         add_flags(command, name)
         if name == "doctor":
             command.add_argument("--json", action="store_true", help="the same for programs")
@@ -63,6 +68,10 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
             from kmsg_exporter.commands.doctor import main as doctor
 
             return doctor(config, environ, as_json=args.json)
+        if args.command in ("why", "recover", "history"):
+            from importlib import import_module
+
+            return int(import_module(f"kmsg_exporter.commands.{args.command}").main(config, args))
         from kmsg_exporter.commands.cleanup import main as cleanup
 
         return cleanup(config)

@@ -95,7 +95,7 @@ def _health_routes(store: Store, reading: Reading) -> list[Route]:
         nonlocal checked_at
         async with checking:
             if time.monotonic() - checked_at > _CHECKED_SECONDS:
-                await run_in_threadpool(reading.page, limit=1)
+                await run_in_threadpool(reading.arrived)
                 try:
                     await asyncio.wait_for(asyncio.wrap_future(store.check()), CHECK_SECONDS)
                 except TimeoutError as exc:

@@ -72,13 +72,13 @@ _SCHEMA: Final = (
        )""",
     "CREATE INDEX agent_last_seen ON agent (last_seen_unix_ns)",
 )
-# made last, so that a migration fills tables without them
+# Made last, so that a migration fills tables without them. The first and the last have all that is counted over time,
+# and by who did it where: nothing else is read for that.
 _INDEXES: Final = (
-    # the first and the last have all that is counted over time, and by who did it where: nothing else is read for that
     "CREATE INDEX IF NOT EXISTS event_listed ON event (listed_unix_ns, seq, severe, expected, emptyings)",
     "CREATE INDEX IF NOT EXISTS event_node ON event (node, listed_unix_ns, seq)",
-    "CREATE INDEX IF NOT EXISTS event_told ON event "
-    "(comm, exe, origin, node, cluster, listed_unix_ns, severe, expected, emptyings)",
+    "CREATE INDEX IF NOT EXISTS event_told "
+    "ON event (comm, exe, origin, node, cluster, listed_unix_ns, severe, expected, emptyings)",
 )
 _COLUMNS: Final = (
     "uid, variant, digest, received_unix_ns, time_unix_ns, listed_unix_ns, node, comm, exe, origin, instance, boot_id, "

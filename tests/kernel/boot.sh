@@ -9,11 +9,11 @@ append=
 case ${1:-} in --append=*) append=${1#--append=}; shift ;; esac
 out=
 case ${1:-} in --out=*) out="--out ${1#--out=}"; shift ;; esac
-machine=x86_64
-case $kernel in *-arm64) machine=aarch64 ;; esac
+machine=x86_64 arch=amd64
+case $kernel in *-arm64) machine=aarch64 arch=arm64 ;; esac
 evasions=$("$top/tests/evasions/copies.sh" $machine)
 exec "${PYTHON:-$top/.venv/bin/python}" "$top/tests/guest/boot.py" "$kernel" --append "$append" $out --timeout 1500 \
   --copy "$top/kmsg_exporter:/opt/kmsg-exporter/kmsg_exporter" --copy "$here:/opt/kmsg-exporter/tests/kernel" \
   --copy "$top/tests/conftest.py:/opt/kmsg-exporter/tests/conftest.py" \
-  --copy "$top/tests/tracefs:/opt/kmsg-exporter/tests/tracefs" $evasions \
+  --copy "$("$here/rsyslog.sh" $arch):/opt/rsyslog" --copy "$top/tests/tracefs:/opt/kmsg-exporter/tests/tracefs" $evasions \
   -- sh /opt/kmsg-exporter/tests/kernel/in_guest.sh "$@"

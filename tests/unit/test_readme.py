@@ -95,6 +95,8 @@ def test_every_script_and_test_that_a_command_names_is_there(page: str) -> None:
 def test_every_flag_is_a_flag(page: str) -> None:
     flags = {option.flag for option in OPTIONS} | {f"--no-{option.name}" for option in OPTIONS}
     flags |= {"--help", "--version", "--json", "--backup"}
+    flags |= {"--since", "--until", "--comm", "--exe", "--limit", "--path.log"}
+    flags |= {"--level", "--facility", "--ctime", "--decode", "--raw", "--color"}
     foreign = {"--append", "--strict", "--set"}  # of tests/guest/boot.py, mypy and Helm
     for piece in code(page):
         assert set(re.findall(r"(?<![\w-])--[a-z][a-z.-]*", piece)) - flags - foreign == set()

@@ -1,0 +1,175 @@
+"""The flags of the commands that a person types, and examples of their use."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+from kmsg_exporter.errors import ConfigError
+from kmsg_exporter.why import moment, names
+
+T = TypeVar("T")
+
+EXAMPLES: Final = {
+    "recover": (
+        ("kmsg-exporter recover", "what a clear hides, as dmesg would print it"),
+        ("kmsg-exporter recover -T --level=err+", "errors and worse, with local times"),
+        ("kmsg-exporter recover --json", "as dmesg --json prints it"),
+    ),
+    "history": (
+        ("kmsg-exporter history", "who emptied this node's log, newest first"),
+        ("kmsg-exporter history --since=7d --comm='dmesg*'", "a week of one program"),
+        ("kmsg-exporter history --json --limit=1", "the last one whole, for programs"),
+    ),
+    "why": (
+        ("kmsg-exporter why", "why dmesg or a log file lacks lines"),
+        ("kmsg-exporter why --since=2h", "troubles of the last two hours only"),
+        ("kmsg-exporter why --json", "the same for programs"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From one moment to another, in Unix seconds; None is open."""
+
+    since: float | None = None
+    until: float | None = None
+
+    def holds(self, unix: float) -> bool:
+        return (self.since is None or unix >= self.since) and (self.until is None or unix <= self.until)
+
+
+def add_own_flags(command: argparse.ArgumentParser, name: str) -> None:
+    """The command's own flags, in groups before the options that all commands share; examples at the end."""
+    if name not in EXAMPLES:
+        return
+    {"recover": _recover, "history": _history, "why": _why}[name](command)
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    width = max(len(line) for line, _ in EXAMPLES[name])
+    shown = "\n".join(f"  {line:{width}}  # {about}" for line, about in EXAMPLES[name])
+    command.epilog = f"examples:\n{shown}\n\nexit codes: {_EXITS[name]}"
+
+
+_EXITS: Final = {
+    "recover": "0 done, also when nothing is hidden; 1 the hidden records can't be had; 2 a wrong flag",
+    "history": "0 done, also when there is none; 1 there is no history that could be read; 2 a wrong flag",
+    "why": "0 nothing wrong was found; 1 the log could not be looked at; 2 a wrong flag; 3 something was found",
+}
+
+
+def _recover(command: argparse.ArgumentParser) -> None:
+    which = command.add_argument_group("Which records")
+    which.add_argument("-l", "--level", metavar="LIST", help=f"only these: {', '.join(names.LEVELS)}; err+ and worse")
+    which.add_argument("-f", "--facility", metavar="LIST", help="only these: kern, user, daemon, ...")
+    how = command.add_argument_group("How they are printed")
+    how.add_argument("-T", "--ctime", action="store_true", help="local times, as exact as dmesg's")
+    how.add_argument("-r", "--raw", action="store_true", help="with the priority, as syslog(2) has it")
+    how.add_argument("-x", "--decode", action="store_true", help="facility and level as words")
+    how.add_argument("-J", "--json", action="store_true", help="as dmesg --json prints them")
+    how.add_argument(
+        "-L",
+        "--color",
+        nargs="?",
+        const="auto",
+        default="auto",
+        metavar="WHEN",
+        choices=("auto", "always", "never"),
+        help="auto (on a terminal; the default), always or never",
+    )
+
+
+def _history(command: argparse.ArgumentParser) -> None:
+    which = command.add_argument_group("Which emptyings")
+    which.add_argument("--since", metavar="TIME", help="not before: a date, a time, 2h (ago), today, yesterday")
+    which.add_argument("--until", metavar="TIME", help="not after")
+    which.add_argument("--comm", metavar="GLOB", help="by programs of this comm")
+    which.add_argument("--exe", metavar="GLOB", help="by this executable")
+    which.add_argument("-n", "--limit", metavar="N", help="at most so many")
+    how = command.add_argument_group("How they are printed")
+    how.add_argument("--json", action="store_true", help="one object a line, with all that is known")
+
+
+def _why(command: argparse.ArgumentParser) -> None:
+    which = command.add_argument_group("What is looked for")
+    which.add_argument("--since", metavar="TIME", help="troubles not older than this: 2h (ago), a date, a time, today")
+    which.add_argument(
+        "--path.log",
+        dest="path_log",
+        type=Path,
+        default=Path("/var/log"),
+        metavar="PATH",
+        help="where the log files are",
+    )
+    how = command.add_argument_group("How it is printed")
+    how.add_argument("--json", action="store_true", help="the same for programs")
+
+
+def window(args: argparse.Namespace) -> Window:
+    """Of --since and --until. Raises ConfigError."""
+    now = datetime.now(UTC)
+
+    def read(name: str) -> float | None:
+        text = getattr(args, name, None)
+        return None if text is None else _checked(f"--{name}", text, lambda given: moment.parse(given, now=now))
+
+    return Window(read("since"), read("until"))
+
+
+def limit(text: str | None) -> int | None:
+    """Of --limit. Raises ConfigError."""
+    return None if text is None else _checked("--limit", text, _positive)
+
+
+def levels(text: str | None) -> frozenset[int] | None:
+    """`err,warn`, `err+` (and worse) or `+err` (and less), as dmesg has it; None is all. Raises ConfigError."""
+    return None if text is None else _checked("--level", text, lambda given: _members(given, names.LEVELS, _level))
+
+
+def facilities(text: str | None) -> frozenset[int] | None:
+    """`kern,daemon`, or numbers; None is all. Raises ConfigError."""
+
+    def one(part: str) -> range:
+        at = _index(part, names.FACILITIES)
+        return range(at, at + 1)
+
+    return None if text is None else _checked("--facility", text, lambda given: _members(given, names.FACILITIES, one))
+
+
+def _level(part: str) -> range:
+    if part.endswith("+"):
+        return range(_index(part[:-1], names.LEVELS) + 1)
+    if part.startswith("+"):
+        return range(_index(part[1:], names.LEVELS), len(names.LEVELS))
+    at = _index(part, names.LEVELS)
+    return range(at, at + 1)
+
+
+def _members(text: str, known: tuple[str, ...], one: Callable[[str], range]) -> frozenset[int]:
+    try:
+        return frozenset(index for part in text.split(",") for index in one(part.strip()))
+    except ValueError as exc:
+        raise ValueError(f"is not a list of {', '.join(known)}") from exc
+
+
+def _index(part: str, known: tuple[str, ...]) -> int:
+    if part.isdecimal() and int(part) < len(known):
+        return int(part)
+    return known.index(part.lower())
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ValueError("is not a number above 0")
+    return int(text)
+
+
+def _checked(flag: str, text: str, read: Callable[[str], T]) -> T:
+    try:
+        return read(text)
+    except ValueError as exc:
+        raise ConfigError(f"flag {flag}: {text!r} {exc}") from exc

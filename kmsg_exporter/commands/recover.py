@@ -1,0 +1,125 @@
+"""`kmsg-exporter recover`: the records that a clear hides, as dmesg would have printed them."""
+
+from __future__ import annotations
+
+import argparse
+import locale
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import BinaryIO
+
+from kmsg_exporter.clock import boot_id
+from kmsg_exporter.commands.asked import facilities, levels
+from kmsg_exporter.config import Config
+from kmsg_exporter.errors import ConfigError, KmsgExporterError, RingUnavailable
+from kmsg_exporter.why import dmesg
+from kmsg_exporter.why.dmesg import Form
+from kmsg_exporter.why.kept import kept
+from kmsg_exporter.why.kmsg import Record, Ring, read_ring
+from kmsg_exporter.why.past import read_past
+
+Wanted = Callable[[Record], bool]
+
+
+def main(config: Config, args: argparse.Namespace) -> int:
+    """Records on standard output, what is to be said about them on standard error."""
+    wanted, form = _filter(args), _form(config, args)
+    try:
+        ring = read_ring(config.path_dev / "kmsg")
+    except RingUnavailable as exc:
+        _say(_impossible(exc))
+        ring = None
+    lost = _kept(config, ring)
+    _print(sys.stdout.buffer, _chunks(ring, lost, wanted, form))
+    if ring is None:
+        return 1
+    _account(ring, lost)
+    return 0
+
+
+def _filter(args: argparse.Namespace) -> Wanted:
+    level, facility = levels(args.level), facilities(args.facility)
+    return lambda record: (level is None or record.level in level) and (facility is None or record.facility in facility)
+
+
+def _form(config: Config, args: argparse.Namespace) -> Form:
+    """Raises ConfigError for what can't be had together."""
+    for one, others in (("raw", ("ctime", "decode", "json")), ("json", ("ctime",))):
+        for other in others:
+            if getattr(args, one) and getattr(args, other):
+                raise ConfigError(f"flag --{other}: not with --{one}: dmesg has no such form")
+    coloured = args.color == "always" or (
+        args.color == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    )
+    with suppress(locale.Error):  # the names of days and months are the user's, as dmesg's are
+        locale.setlocale(locale.LC_TIME, "")
+    return Form(
+        raw=args.raw,
+        json=args.json,
+        decode=args.decode,
+        colour=coloured and not args.raw and not args.json,
+        boot_unix_usec=dmesg.boot_unix_usec() if args.ctime else None,
+        caller_columns=dmesg.caller_columns(config.path_procfs),
+        printable=dmesg.printable_in(config.path_procfs),
+    )
+
+
+def _kept(config: Config, ring: Ring | None) -> tuple[Record, ...]:
+    """What the agent's history has of the records before the ring's oldest."""
+    if ring is not None and not (ring.oldest and ring.records):
+        return ()
+    try:
+        past = read_past(config.state_directory) or ()
+        return kept(past, boot_id=boot_id(config.path_procfs), before=None if ring is None else ring.records[0])
+    except (KmsgExporterError, OSError) as exc:
+        _say(f"the agent's history could not be looked at: {exc}")
+        return ()
+
+
+def _chunks(ring: Ring | None, lost: tuple[Record, ...], wanted: Wanted, form: Form) -> Iterator[bytes]:
+    old = [record for record in lost if wanted(record)]
+    hidden = [record for record in ring.hidden if wanted(record)] if ring is not None else []
+    if form.json:  # a document has no room for a remark; standard error has it
+        yield from dmesg.render([*old, *hidden], form)
+        return
+    if old:
+        yield b"-- from the agent's history, no longer in the ring --\n"
+        yield from dmesg.render(old, form)
+        yield b"-- end of the agent's history --\n"
+    yield from dmesg.render(hidden, form)
+
+
+def _print(out: BinaryIO, chunks: Iterator[bytes]) -> None:
+    try:
+        for chunk in chunks:
+            out.write(chunk)
+        out.flush()
+    except BrokenPipeError:  # `recover | head` has seen enough; nothing is to be flushed at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _account(ring: Ring, lost: tuple[Record, ...]) -> None:
+    if not ring.hidden:
+        visible = len(ring.visible)
+        _say("no record is hidden by a clear" + (f"; dmesg shows all {visible} that the ring has" if visible else ""))
+    if ring.oldest:
+        _say(f"{ring.oldest} older records were overwritten since the boot: they are lost for good{_but(lost)}")
+    if ring.torn:
+        _say(f"{ring.torn} records were overwritten while this was read: the log is written faster than it is read")
+
+
+def _but(lost: tuple[Record, ...]) -> str:
+    return f", but for {len(lost)} in the agent's history" if lost else ""
+
+
+def _impossible(exc: RingUnavailable) -> str:
+    return (
+        f"the hidden records can't be read: {exc}. Only /dev/kmsg gives back what a clear hides: syslog(2) starts "
+        "after the clear, or takes lines away from the system's logger. On the node's host, as root, it works"
+    )
+
+
+def _say(text: str) -> None:
+    print(f"recover: {text}", file=sys.stderr)  # noqa: T201

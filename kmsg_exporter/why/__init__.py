@@ -1,0 +1,1 @@
+"""What a person at a node asks: where the lines are, what is still there, who took them away."""

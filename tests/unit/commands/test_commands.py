@@ -1,0 +1,267 @@
+"""why, recover and history as a person calls them: flags, exit codes, what is said where."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_node import BOOT_UNIX, SHIPPED, FakeNode, emptied
+
+from kmsg_exporter import cli
+from kmsg_exporter.commands.why import Progress
+from kmsg_exporter.model import LogRecord
+
+OOM = "Out of memory: Killed process 7 (shop) total-vm:1kB"
+
+
+def run(*words: str) -> int:
+    return cli.main(words, {})
+
+
+def look(node: FakeNode, *flags: str) -> list[str]:
+    return ["why", *node.flags(), f"--path.etc={node.etc}", f"--path.log={node.log}", *flags]
+
+
+def recover(node: FakeNode, *flags: str) -> list[str]:
+    return ["recover", *node.flags(), *flags]
+
+
+def test_recover_prints_only_what_is_hidden(node: FakeNode, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    node.print(6, 1, "hidden")
+    node.kmsg.clear()
+    node.print(6, 2, "visible")
+    assert run(*recover(node)) == 0
+    assert capfdbinary.readouterr() == (b"[    1.000000] hidden\n", b"")
+
+
+def test_recover_says_that_nothing_is_hidden(node: FakeNode, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    node.print(6, 2, "visible")
+    assert run(*recover(node)) == 0
+    said = b"recover: no record is hidden by a clear; dmesg shows all 1 that the ring has\n"
+    assert capfdbinary.readouterr() == (b"", said)
+
+
+def test_recover_filters_as_dmesg_does(node: FakeNode, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    for priority in (3, 4, 6, 30, 27):
+        node.print(priority, 1, f"p{priority}")
+    node.kmsg.clear()
+    for flags, expected in (
+        (["--level=err"], "p3 p27"),
+        (["-l", "err,info"], "p3 p6 p30 p27"),
+        (["--level=warn+"], "p3 p4 p27"),
+        (["--level=+info"], "p6 p30"),
+        (["--level=3"], "p3 p27"),
+        (["--facility=daemon"], "p30 p27"),
+        (["-f", "kern", "-l", "err"], "p3"),
+    ):
+        assert run(*recover(node, *flags)) == 0
+        assert re.findall(r"p\d+", capfdbinary.readouterr().out.decode()) == expected.split(), flags
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--level=loud"], "flag --level: 'loud' is not a list of emerg, alert, crit, err, warn, notice, info, debug"),
+        (["--facility=none"], "flag --facility: 'none' is not a list of kern, user, "),
+        (["--raw", "--json"], "flag --json: not with --raw: dmesg has no such form"),
+        (["--json", "-T"], "flag --ctime: not with --json: dmesg has no such form"),
+    ],
+)
+def test_a_wrong_value_says_what_is_right(
+    node: FakeNode, capsys: pytest.CaptureFixture[str], flags: list[str], said: str
+) -> None:
+    assert run(*recover(node, *flags)) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_recover_without_the_device_says_why_and_has_the_history(
+    node: FakeNode, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    (node.dev / "kmsg").unlink()
+    node.history(emptied(5, 0, 3, LogRecord("kept", 3, 4_000_000, 3, 0)))
+    assert run(*recover(node, "--raw")) == 1
+    out, err = capfdbinary.readouterr()
+    assert out == (
+        b"-- from the agent's history, no longer in the ring --\n"
+        b"<3>[    4.000000] kept\n-- end of the agent's history --\n"
+    )
+    assert b"kmsg: there is no such device here. Only /dev/kmsg gives back what a clear hides: syslog(2) starts" in err
+
+
+def test_recover_into_a_closed_pipe_is_quiet(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(5000):
+        node.print(6, 1, "x" * 100)
+    node.kmsg.clear()
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert run(*recover(node)) == 0
+
+
+def test_history_without_an_agent_says_how_to_have_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("history", f"--state-directory={tmp_path}") == 1
+    assert f"there is no history: no {tmp_path}/spool.sqlite3; the agent keeps it" in capsys.readouterr().err
+
+
+def test_history_filters(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:
+    node.history(emptied(60, 0, 2), emptied(120, 3, 4, actor=None), emptied(180, 5, 5))
+    state = f"--state-directory={node.state}"
+
+    def sequences(*flags: str) -> list[int]:
+        assert run("history", "--json", state, *flags) == 0
+        return [json.loads(line)["sequence"] for line in capsys.readouterr().out.splitlines()]
+
+    assert sequences() == [3, 2, 1]
+    assert sequences("--limit=2") == [3, 2]
+    assert sequences("--comm=dm*") == [3, 1]
+    assert sequences("--exe=/usr/bin/*") == [3, 1]
+    assert sequences("--exe=/sbin/*") == []
+    assert sequences("--since=2026-11-23T09:01:30Z") == [3, 2]
+    assert sequences("--since=2026-11-23T09:01:30Z", "--until=2026-11-23T09:02:30Z") == [2]
+    assert run("history", state, "--comm=nobody") == 0
+    assert capsys.readouterr().out == "no emptying of this node's log is kept that fits\n"
+    assert run("history", state, "--since=soon") == 2
+    assert "flag --since: 'soon' is not a time like 2026-11-23" in capsys.readouterr().err
+    assert run("history", state, "--limit=0") == 2
+    assert "flag --limit: '0' is not a number above 0" in capsys.readouterr().err
+
+
+def test_history_makes_hostile_names_visible(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:
+    from dataclasses import replace
+
+    from fake_node import CRON
+
+    node.history(emptied(60, 0, 2, actor=replace(CRON, comm="a\x1b[31m", origin="b\n")))
+    assert run("history", f"--state-directory={node.state}") == 0
+    out = capsys.readouterr().out
+    assert "a\\x1b[31m[132]" in out
+    assert "\x1b" not in out
+
+
+def why_json(node: FakeNode, capsys: pytest.CaptureFixture[str], *flags: str) -> tuple[int, list[dict[str, Any]]]:
+    code = run(*look(node, "--json", *flags))
+    document = json.loads(capsys.readouterr().out)
+    assert document["exit_code"] == code
+    return code, document["findings"]
+
+
+def test_why_finds_nothing_wrong_on_a_sound_node(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:
+    node.print(6, 1, "Linux version 6.1")
+    assert run(*look(node)) == 0
+    assert capsys.readouterr().out.startswith("Nothing wrong was found: ")
+
+
+def test_why_leaves_out_troubles_before_since(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:
+    node.print(3, 1, OOM)
+    assert why_json(node, capsys)[0] == 3
+    assert why_json(node, capsys, "--since=2026-11-23T09:30:00Z")[0] == 0
+
+
+def test_a_line_that_is_where_people_look_is_a_note(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:
+    node.print(3, 1, OOM)
+    (node.log / "kern.log").write_text(f"2026-11-23T09:00:01+00:00 n kernel: [    1.000000] {OOM}\n")
+    code, found = why_json(node, capsys)
+    assert code == 0
+    assert "an OOM kill (7 (shop), 2026-11-23 09:00:01) is in /var/log/kern.log" in [one["what"] for one in found]
+
+
+def test_a_line_of_the_journal_only_is_a_cause_where_files_are_kept(
+    node: FakeNode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node.print(3, 1, OOM)
+    (node.folder / "bin").mkdir()
+    program = node.folder / "bin" / "journalctl"
+    entry = json.dumps({"MESSAGE": OOM, "_SOURCE_MONOTONIC_TIMESTAMP": "1000000"})
+    program.write_text(f"#!/bin/sh\necho '{entry}'\n")
+    program.chmod(0o755)
+    code, found = why_json(node, capsys)
+    assert (code, found[0]["what"]) == (
+        3,
+        "an OOM kill (7 (shop), 2026-11-23 09:00:01) is in the journal and in no log file",
+    )
+    node.etc = node.folder / "nothing"
+    code, found = why_json(node, capsys)
+    assert code == 0
+
+
+def test_a_rule_that_sends_the_line_elsewhere_is_shown(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:
+    node.etc = node.folder / "etc"
+    node.etc.mkdir()
+    (node.etc / "rsyslog.conf").write_text(
+        'module(load="imklog")\nkern.* /var/log/odd.log\n& stop\n*.* /var/log/syslog\n'
+    )
+    node.print(3, 1, OOM)
+    (node.log / "odd.log").write_text(f"2026-11-23T09:00:01+00:00 n kernel: [    1.000000] {OOM}\n")
+    (node.log / "syslog").write_text("2026-11-23T09:00:01+00:00 n systemd[1]: Started.\n")
+    code, found = why_json(node, capsys)
+    assert code == 3
+    assert found[0]["what"] == (
+        "an OOM kill (7 (shop), 2026-11-23 09:00:01) is in none of the usual files but in /var/log/odd.log"
+    )
+    assert found[0]["evidence"][1:] == [
+        "it is at /var/log/odd.log:1",
+        "rsyslog's rule for it: /etc/rsyslog.conf:2: kern.* /var/log/odd.log",
+        "rsyslog's rules end for it here: /etc/rsyslog.conf:3: & stop",
+    ]
+
+
+def test_of_many_troubles_the_newest_are_told(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(1, 15):
+        node.print(3, number, f"Out of memory: Killed process {number} (shop) total-vm:1kB")
+    _, found = why_json(node, capsys)
+    kills = [one["what"] for one in found if "OOM" in one["what"]]
+    assert (len(kills), kills[0][:26]) == (10, "an OOM kill (14 (shop), 20")
+    assert "and 4 older troubles are in the ring" in [one["what"] for one in found]
+
+
+def test_progress_is_shown_on_a_terminal_after_two_seconds_and_taken_away() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    now = [0.0]
+    for stream, shown in ((Terminal(), "\r\x1b[Klooking at /var/log/syslog\r\x1b[K"), (io.StringIO(), "")):
+        now[0] = 0.0
+        progress = Progress(stream, monotonic=lambda: now[0])
+        progress("the log")
+        now[0] = 2.1
+        progress("/var/log/syslog")
+        progress.clear()
+        assert stream.getvalue() == shown
+
+
+@pytest.mark.parametrize("command", ["why", "recover", "history"])
+def test_help_has_examples_that_can_be_run_and_the_exit_codes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"], {})
+    text = capsys.readouterr().out
+    examples = re.findall(r"^  kmsg-exporter (.*?) +# ", text, re.MULTILINE)
+    assert len(examples) >= 3
+    for example in examples:
+        assert example.split()[0] == command
+        cli.parser().parse_args([word.strip("'") for word in example.split()])
+    assert "exit codes: 0 " in text
+
+
+def test_the_agent_does_not_carry_what_only_these_commands_need() -> None:
+    code = (
+        "import sys; from kmsg_exporter.cli import parser; parser(); "
+        "print(*(name for name in sys.modules if name.startswith('kmsg_exporter.why.')))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert set(loaded) <= {"kmsg_exporter.why.names", "kmsg_exporter.why.moment"}
+
+
+def test_the_fakes_times_are_what_they_say() -> None:
+    from kmsg_exporter.why import moment
+
+    assert moment.utc(BOOT_UNIX) == "2026-11-23T09:00:00Z"
+    assert (SHIPPED / "debian" / "rsyslog.conf").exists()
