@@ -21,6 +21,7 @@ from kmsg_exporter.collector.body import MAX_BODY_BYTES
 from kmsg_exporter.collector.counts import Counts
 from kmsg_exporter.collector.entrance import Asks, Entrance
 from kmsg_exporter.collector.figures import CONTENT_TYPE, Figures
+from kmsg_exporter.collector.fleet import SILENT_AFTER_SECONDS
 from kmsg_exporter.collector.headers import AnswerCancelled, SecurityHeaders
 from kmsg_exporter.collector.intake import intake_routes
 from kmsg_exporter.collector.pages import Pages
@@ -50,6 +51,7 @@ class Parts:
         *,
         clock_ns: Callable[[], int] = time.time_ns,
         max_body_bytes: int = MAX_BODY_BYTES,
+        silent_after_seconds: float = SILENT_AFTER_SECONDS,
         log: bool = False,
     ) -> None:
         self._counts = counts
@@ -58,7 +60,8 @@ class Parts:
         reading = Reading(store.path)
         self.health = _health_routes(store, reading)
         self.intake = intake_routes(store, counts, max_body_bytes=max_body_bytes)
-        self.site = [*site_routes(reading, self._pages, clock_ns=clock_ns), _metrics_route(figures)]
+        site = site_routes(reading, self._pages, clock_ns=clock_ns, silent_after_seconds=silent_after_seconds)
+        self.site = [*site, _metrics_route(figures)]
 
     def app(self, *routes: BaseRoute, guard: Asks | None = None) -> ASGIApp:
         """Some of the routes, and health, behind a guard."""

@@ -132,7 +132,9 @@ class CollectorServer:
             max_bytes=settings.keep.max_bytes,
             revision=settings.revision,
         )
-        parts = Parts(store, figures, counts, log=settings.access_log)
+        parts = Parts(
+            store, figures, counts, silent_after_seconds=settings.silent_after_seconds, log=settings.access_log
+        )
         crowd = Crowd(counts, most=connections_allowed())
         guard = settings.guard
         context = guard.context if guard is not None else lambda: None

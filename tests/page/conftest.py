@@ -17,7 +17,8 @@ from browser import Page, browser
 from fleet import fill, pairs
 from person import Person
 
-from kmsg_exporter.collector.server import STORE_NAME, CollectorServer
+from kmsg_exporter.collector.schema import STORE_NAME
+from kmsg_exporter.collector.server import CollectorServer
 
 HERE = Path(__file__).parent
 EVENTS = 1500

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from fleet import fill
 
-from kmsg_exporter.collector.server import STORE_NAME, CollectorServer
+from kmsg_exporter.collector.schema import STORE_NAME
+from kmsg_exporter.collector.server import CollectorServer
 
 TIMES = 7
 PAGES = (
