@@ -9,7 +9,7 @@ from itertools import product
 from typing import Final
 
 from kmsg_exporter.metrics.totals import DEFAULT_MAX_PAIRS, Totals
-from kmsg_exporter.model import SOURCES, Interface, Observation, ProbeState, PushState, Reader, RingState
+from kmsg_exporter.model import SOURCES, ConfigState, Interface, Observation, ProbeState, PushState, Reader, RingState
 from kmsg_exporter.push.fault import REASONS
 
 PROBES: Final = {
@@ -115,7 +115,9 @@ def _observation(backend: str, readers: Iterable[Reader], *, pushed: bool = Fals
             sent_total=sent,
             attempts_total=sent,
             failures_total=dict.fromkeys((*REASONS, "spool", "internal"), 0),
-            dropped_total={"spool_full": 0, "spool_corrupt": 0},
+            dropped_total={"spool_full": 0, "spool_corrupt": 0, "refused": 0},
             last_success_timestamp_seconds=_SEEN_UNIX if pushed else None,
         ),
+        spool_durable=True,
+        config=ConfigState(last_reload_successful=True, last_success_timestamp_seconds=_SEEN_UNIX),
     )

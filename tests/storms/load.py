@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support import TRACEFS
+from support import TRACEFS, eventually
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _EXEC_WORKERS = 8  # on busy CPUs one alone waits for its turn
@@ -61,6 +61,21 @@ def execs(programs: Path, per_second: int) -> Iterator[Execs]:
         yield running
     finally:
         running.stop()
+
+
+def comes_to(wanted: float, ask: Callable[[], float]) -> None:
+    """It is so much in the end; else the failure says how much it is."""
+    found: list[float] = []
+
+    def there() -> bool:
+        found.append(ask())
+        return found[-1] == wanted
+
+    try:
+        eventually(there)
+    except AssertionError:
+        assert found[-1] == wanted, f"and was {found[0]:.0f} at first"
+        raise
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from figures import Figures
-from load import MIB, Used, counted_in_kernel, used
+from load import MIB, Used, comes_to, counted_in_kernel, used
 from scraper import Scraper, scraped
-from support import eventually, running
+from support import running
 
 SECONDS = 10
 READS_PER_SECOND = 100_000
@@ -25,9 +25,9 @@ def test_a_clear_loop_at_full_speed_is_counted_to_the_last(
         calls = int(run(programs / "clears", SECONDS))
         after = used(agent.pid)
         if counted_in_kernel():  # also those that nobody can be named for: their records were lost around its exec
-            eventually(lambda: agent.count("kmsg_clears_total") == calls)
+            comes_to(calls, lambda: agent.count("kmsg_clears_total"))
         else:  # a call is two records
-            eventually(lambda: 2 * agent.count("kmsg_clears_total") + agent.count(LOST) == 2 * calls)
+            comes_to(2 * calls, lambda: 2 * agent.count("kmsg_clears_total") + agent.count(LOST))
         counted = {(labels["comm"], labels["exe"]) for labels, _ in agent.samples("kmsg_clears_total")}
         assert {("clears", str(programs / "clears"))} <= counted <= {("clears", str(programs / "clears")), OTHER}
         clears, lost = agent.count("kmsg_clears_total"), agent.count(LOST)
@@ -45,7 +45,7 @@ def test_a_read_storm_is_counted_to_the_last(tmp_path: Path, backend: str, progr
         calls, nbytes = map(int, run(programs / "reads", SECONDS, READS_PER_SECOND, "/dev/kmsg").split())
         after = used(agent.pid)
         labels = {"comm": "reads", "exe": str(programs / "reads"), "interface": "dev_kmsg"}
-        eventually(lambda: agent.count("kmsg_reads_total", **labels) == calls)
+        comes_to(calls, lambda: agent.count("kmsg_reads_total", **labels))
         assert agent.count("kmsg_read_bytes_total", **labels) == nbytes
         what = f"read storm, {calls // SECONDS:,} a second"
         report(figures, what, before, after, scrapers, share=before.share(rested) + 0.002)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from figures import Figures
-from load import MIB, counted_in_kernel, used
+from load import MIB, comes_to, counted_in_kernel, used
 from scraper import scraped
-from support import CLEAR, CONSOLE_LEVEL, eventually, running
+from support import CLEAR, CONSOLE_LEVEL, running
 
 NAMES = 1_000_000
 EMULATED_NAMES = 100_000
@@ -36,9 +36,9 @@ def test_a_million_names_stay_within_the_bounds_and_their_sum_is_exact(
             )
             after = used(agent.pid)
             if action == CLEAR and counted_in_kernel():
-                eventually(lambda: agent.count(metric) == count)
+                comes_to(count, lambda: agent.count(metric))
             else:  # a call is two records
-                eventually(lambda: 2 * agent.count(metric) + agent.count(LOST) == 2 * count)
+                comes_to(2 * count, lambda: 2 * agent.count(metric) + agent.count(LOST))
         series = agent.samples(metric)
         assert len(series) <= MAX_PAIRS
         assert agent.count(metric, comm="other") > 0

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from figures import Figures
-from load import counted_in_kernel
+from load import comes_to, counted_in_kernel
 from scraper import scraped
 from support import INSTANCES, TRACEFS, Agent, environment, eventually, ours_in_tracefs, running
 
@@ -50,9 +50,9 @@ def test_callers_go_on_while_the_agent_is_stopped_and_what_was_lost_is_counted(
         finally:
             os.kill(agent.pid, signal.SIGCONT)
         if counted_in_kernel():
-            eventually(lambda: counted(agent) == CALLS)
+            comes_to(CALLS, lambda: counted(agent))
         else:  # a call is two records
-            eventually(lambda: 2 * counted(agent) + agent.count(LOST) == 2 * CALLS)
+            comes_to(2 * CALLS, lambda: 2 * counted(agent) + agent.count(LOST))
         assert counted(agent) > 0
         assert agent.count(LOST) > 0
         figures.add(
