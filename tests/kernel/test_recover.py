@@ -161,8 +161,6 @@ def test_local_times_are_dmesgs_to_the_second() -> None:
     assert count >= len(LINES)
     assert STAMP.sub(b"", found).endswith(STAMP.sub(b"", before))
     assert max(abs(one - other) for one, other in zip(stamps[0], stamps[1][-count:], strict=True)) <= 1
-    same = sum(one == other for one, other in zip(stamps[0], stamps[1][-count:], strict=True))
-    assert same >= count // 2
 
 
 def test_it_is_complete_and_in_order_while_others_print() -> None:
