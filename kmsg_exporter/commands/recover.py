@@ -74,7 +74,7 @@ def _kept(config: Config, ring: Ring | None) -> tuple[Record, ...]:
         past = read_past(config.state_directory) or ()
         return kept(past, boot_id=boot_id(config.path_procfs), before=None if ring is None else ring.records[0])
     except (KmsgExporterError, OSError) as exc:
-        _say(f"the agent's history could not be looked at: {exc}")
+        _say(str(exc))
         return ()
 
 

@@ -13,6 +13,7 @@ from kmsg_exporter.errors import NotPermitted, SpoolError
 from kmsg_exporter.model import LEVELS
 
 FILE_NAME: Final = "spool.sqlite3"
+_CHAIN: Final = 4  # as the event's own sentence
 _QUERY: Final = "SELECT sequence, stored_unix, sent_unix, record FROM event ORDER BY sequence DESC"
 
 
@@ -57,7 +58,8 @@ class Emptied:
             comms = comms[comms.index(origin) :]
         elif origin:
             comms = [origin]
-        return " <- ".join(comm for index, comm in enumerate(comms) if comm and (not index or comms[index - 1] != comm))
+        chain = [comm for index, comm in enumerate(comms) if comm and (not index or comms[index - 1] != comm)]
+        return " <- ".join(chain if len(chain) <= _CHAIN else [*chain[:_CHAIN], "..."])
 
 
 def read_past(

@@ -13,7 +13,7 @@ from fake_proc import FakeProc
 from kmsg_exporter.model import Actor, Emptying, Hidden, LogRecord, Process
 from kmsg_exporter.push.otlp import log_record
 from kmsg_exporter.push.spool import Spool
-from kmsg_exporter.why import dmesg, log, verdict
+from kmsg_exporter.why import dmesg, log
 
 BOOT_ID = "7d2f0a3e-1c5b-4e7f-9d61-0d2f6c9b8a11"
 BOOT_UNIX = 1_795_424_400  # 2026-11-23 09:00:00 UTC
@@ -54,7 +54,7 @@ class FakeNode:
         patch.setenv("TZ", "UTC")
         time.tzset()
         patch.setattr(dmesg, "boot_unix_usec", lambda: BOOT_UNIX * 1_000_000)
-        patch.setattr(verdict.time, "time", lambda: BOOT_UNIX + 2700.0)
+        patch.setattr(time, "time", lambda: BOOT_UNIX + 2700.0)
         patch.setattr(log, "buffer_bytes", lambda: 1 << 18)
         patch.setenv("PATH", str(folder / "bin"))  # no journalctl but a test's own
         self._patch(patch)

@@ -77,7 +77,7 @@ def test_cleared_by_crons_script_while_the_agent_runs(tmp_path: Path, backend: s
         clear, kill = causes(why(state=agent.directory / "state"))[:2]
     assert clear["what"].startswith("a clear hides ")
     assert clear["what"].endswith(" records: dmesg shows nothing")
-    by = [line for line in clear["evidence"] if "run by cleanup.sh <- cron hid " in line]
+    by = [line for line in clear["evidence"] if "run by cleanup.sh <- cron" in line]
     assert len(by) == 1
     assert " dmesg (/usr/bin/dmesg, pid " in by[0]
     assert not [line for line in clear["evidence"] if "not known" in line]
