@@ -51,6 +51,14 @@ def person(page: Page, collector: CollectorServer) -> Person:
 
 
 @pytest.fixture
+def visitor(page: Page, tmp_path: Path) -> Iterator[Person]:
+    """Somebody at a collector that no test has sent anything to."""
+    fill(tmp_path / STORE_NAME, EVENTS, now_ns=time.time_ns(), nodes=120)
+    with CollectorServer("127.0.0.1", 0, tmp_path) as server:
+        yield Person(page, server.url.rstrip("/"))
+
+
+@pytest.fixture
 def send(collector: CollectorServer) -> Send:
     """Store an event now, of this uid and node, with these attributes."""
 

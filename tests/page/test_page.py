@@ -239,17 +239,17 @@ FAINT = """(() => {
 })()"""
 
 
-def test_the_pictures_of_the_readme(person: Person, page: Page, pictures: Path) -> None:
-    person.look("/", height=1150)
+def test_the_pictures_of_the_readme(visitor: Person, page: Page, pictures: Path) -> None:
+    visitor.look("/", height=1150)
     page.picture(pictures / "collector.png")
-    text = person.text()
+    text = visitor.text()
     for part in ("Who does it most", "On which nodes", "Newest events", "agents report", "silent"):
         assert part in text
-    telling: Any = person.sees(
+    telling: Any = visitor.sees(
         "fetch('/api/events?severe=1&limit=1').then(one => one.json()).then(one => telling = one.events[0].uid)"
     )
     assert telling is not None
-    person.waits("typeof telling == 'string'")
-    person.look(f"/events/{person.sees('telling')}", height=1000)
+    visitor.waits("typeof telling == 'string'")
+    visitor.look(f"/events/{visitor.sees('telling')}", height=1000)
     page.picture(pictures / "collector-event.png")
-    assert "The hidden log" in person.text()
+    assert "The hidden log" in visitor.text()
