@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -137,6 +138,18 @@ def test_local_times_are_those_of_the_printk_clock_after_the_boot(monkeypatch: p
     monkeypatch.setenv("TZ", "UTC")
     booted = 1_763_885_400_900_000
     assert ours([Record(b"hello", 1_200_000, 6)], Form(boot_unix_usec=booted)) == b"[Sun Nov 23 08:10:02 2025] hello\n"
+
+
+def test_local_times_are_dmesgs_within_the_second_that_older_ones_lose() -> None:
+    """util-linux 2.38 adds whole seconds of the boot and of the record; 2.41 adds first, as we do."""
+    records = [Record(b"x", 5_000_000 + 99_700 * number, 6) for number in range(40)]
+    texts = (ours(records, Form(boot_unix_usec=dmesg.boot_unix_usec())), real_dmesg(records, "-T", environment=UTF8))
+    moments = [
+        [time.mktime(time.strptime(line[1:25].decode())) for line in text.splitlines() if line.endswith(b"] x")]
+        for text in texts
+    ]
+    assert len(moments[0]) == len(moments[1]) == 40
+    assert {exact - whole for exact, whole in zip(*moments, strict=True)} <= {-1.0, 0.0, 1.0}
 
 
 def test_raw_has_the_priority_as_it_was_given() -> None:
