@@ -37,10 +37,10 @@ class DevKmsg:
     def look(self, *, count_records: bool) -> Look:
         """The log against the look before. The first look never jumps, but see `resume`."""
         first = self._first_visible()
+        visible_from = self._next_seq if first is None else first  # what is printed from here on is not hidden
         oldest = self._seq_at(os.SEEK_SET)
         if count_records:
             self._follow()
-        visible_from = self._next_seq if first is None else first
         oldest = visible_from if oldest is None else oldest
         before = visible_from if self._visible_from is None else self._visible_from
         # what was overwritten moves the first visible record as well, but then it is the oldest of all

@@ -439,7 +439,7 @@ def test_rejected_records_are_counted_and_not_sent_again(node: Node, collector: 
 def test_2xx_is_success_whatever_the_body(node: Node, collector: Collector, answer: Answer) -> None:
     collector.answers.put(answer)
     node.event()
-    state = drained(node.sender(Endpoint(collector.url, timeout_seconds=0.5)))
+    state = drained(node.sender(Endpoint(collector.url, timeout_seconds=3.0)))
     assert (state.sent_total, state.attempts_total, failures(state)) == (1, 1, {})
 
 

@@ -249,6 +249,19 @@ def test_look_while_others_overwrite_the_ring_never_jumps(
         assert not any(ring.look(count_records=True).jumped for _ in range(8))
 
 
+def test_record_that_is_printed_while_an_empty_log_is_looked_at_is_not_hidden() -> None:
+    log = Interrupting(10, [])
+    log.print()
+    log.clear()
+    with opened(log) as ring:
+        ring.look(count_records=True)
+        log._others = [FakeKmsg.print, *[lambda _log: None] * 2]  # after the log was seen to be empty
+        assert not ring.look(count_records=True).jumped
+        assert not ring.look(count_records=True).jumped
+        log.clear()
+        assert ring.look(count_records=True).jumped
+
+
 def test_missing_device_says_so(tmp_path: Path) -> None:
     with pytest.raises(RingUnavailable, match="there is no such device here"):
         DevKmsg(tmp_path / "kmsg", buffer_bytes=None)
