@@ -70,17 +70,17 @@ class InKernel:
     def dropped(self) -> int:
         return sum(pair.dropped for pair in self.files.values())
 
-    def drain(self) -> list[Access]:
-        """What was recorded; and what was not shows in `counted`, if records were lost or it is long ago."""
+    def drain(self, *, bulk: bool) -> list[Access]:
+        """What was recorded; with `bulk` what was not shows in `counted`, if records were lost or it is long ago."""
         try:
-            compare = bool(self._attempts) and self._must_compare()
+            compare = bulk and bool(self._attempts) and self._must_compare()
             if compare:
                 self._ask()
         except _UNREADABLE as exc:  # torn away, or damaged: its owner notices by `intact`
             _log.debug("what the kernel counted can't be read: %s", exc)
             compare = False
         now_ns = self._boot_ns()
-        calls = [self._judged(call) for call in self._reader.drain(bulk=True)]
+        calls = [self._judged(call) for call in self._reader.drain(bulk=bulk)]
         if compare:
             self._compare(now_ns)
         return calls

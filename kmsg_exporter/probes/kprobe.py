@@ -190,7 +190,7 @@ class KprobeBackend:
         return self._reader.fds()
 
     def drain(self, *, bulk: bool) -> list[Access]:
-        return self._inkernel.drain() if bulk else self._reader.drain(bulk=False)
+        return self._inkernel.drain(bulk=bulk)
 
     def counted(self) -> list[Counted]:
         return self._inkernel.counted()

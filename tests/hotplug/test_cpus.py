@@ -6,7 +6,7 @@ import os
 import select
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -46,8 +46,13 @@ def coming_and_going(cpu: int) -> Iterator[None]:
         thread.join()
 
 
+def possible() -> list[int]:
+    """As the guest is started; since 6.9 only a known hypervisor is believed that more could be plugged in."""
+    return [0, 1, 2, 3] if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 9) else [0, 1]
+
+
 def test_machine_has_cpus_that_are_not_there_and_one_that_is_not_online() -> None:
-    assert (cpu_list("possible"), cpu_list("present"), cpu_list("online")) == ([0, 1, 2, 3], [0, 1], [0])
+    assert (cpu_list("possible"), cpu_list("present"), cpu_list("online")) == (possible(), [0, 1], [0])
 
 
 def test_only_a_cpu_that_has_been_online_is_polled() -> None:
@@ -67,10 +72,16 @@ def test_only_a_cpu_that_has_been_online_is_polled() -> None:
         assert (len(instance.fds()), ready()) == (2, [])
 
 
+def links(pid: int) -> Iterator[str]:
+    """Where its descriptors lead; it goes on opening and closing others."""
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield os.readlink(entry)
+
+
 def test_pipe_of_every_possible_cpu_is_open(agent: Agent) -> None:
-    links = [os.readlink(entry) for entry in Path(f"/proc/{agent.pid}/fd").iterdir()]
-    pipes = [link for link in links if link.endswith("/trace_pipe_raw") and f"/{INSTANCES[0]}/" in link]
-    wanted = [TRACEFS / "instances" / INSTANCES[0] / f"per_cpu/cpu{cpu}/trace_pipe_raw" for cpu in range(4)]
+    pipes = [link for link in links(agent.pid) if link.endswith("/trace_pipe_raw") and f"/{INSTANCES[0]}/" in link]
+    wanted = [TRACEFS / "instances" / INSTANCES[0] / f"per_cpu/cpu{cpu}/trace_pipe_raw" for cpu in possible()]
     assert sorted(pipes) == [str(path) for path in wanted]
 
 
