@@ -66,7 +66,8 @@ def test_package_works_on_the_next_debian_too(package: Path, trixie: Path) -> No
     assert "--collector.listen-address" in run("chroot", trixie, "kmsg-exporter", "collector", "--help")
     code = "import sys; sys.path.insert(0, '/usr/lib/kmsg-exporter'); import bcrypt, yaml, jinja2, requests, tenacity; "
     code += "import kmsg_exporter.agent.agent; from kmsg_exporter.collector import protocol, server; "
-    code += "from uvicorn.loops.auto import auto_loop_factory as loop; print(protocol.protocol().__name__, loop().__module__)"
+    code += "from uvicorn.loops.auto import auto_loop_factory as loop; "
+    code += "print(protocol.protocol().__name__, loop().__module__)"
     assert run("chroot", trixie, "python3", "-W", "error", "-sPc", code) == "LlhttpConnection uvloop\n"
     for library in (trixie / "usr" / "lib" / "kmsg-exporter").rglob("*.cpython-313-*.so"):
         library.unlink()  # as for a Python that the package does not know
