@@ -11,8 +11,8 @@ from kmsg_exporter.collector.protocol import MAX_HEAD_BYTES, Connection
 MAX_HEADERS: Final = 100
 # sent before the first of them is answered
 MAX_PIPELINED: Final = 16
-_VERSIONS: Final = ("1.0", "1.1")
-_BODY_HEADERS: Final = (b"content-length", b"transfer-encoding")
+# how often a head of each version names its host; there are no other versions
+_HOSTS: Final = {"1.0": (0, 1), "1.1": (1,)}
 
 
 class _RefusedError(Exception):
@@ -59,10 +59,11 @@ class LlhttpConnection(Connection, HttpToolsProtocol):  # type: ignore[misc]  # 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._get_on()
-        if self.parser.get_http_version() not in _VERSIONS:
+        names = [name for name, _ in self.headers]
+        if names.count(b"host") not in _HOSTS.get(self.parser.get_http_version(), ()):
             raise _RefusedError
         # llhttp takes what comes behind such a head for another protocol's
-        if self.parser.should_upgrade() and any(name in _BODY_HEADERS for name, _ in self.headers):
+        if self.parser.should_upgrade() and (b"content-length" in names or b"transfer-encoding" in names):
             raise _RefusedError
         super().on_headers_complete()
 

@@ -105,7 +105,7 @@ def one(data: bytes) -> None:
     assert answers.count(b"200") <= b"".join(pieces).count(b"HTTP/1.")
 
 
-_CHUNKED = b"POST /v1/logs HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+_CHUNKED = b"POST /v1/logs HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
 
 TARGET = Target(
     one,
@@ -113,11 +113,14 @@ TARGET = Target(
         frames.join((b"GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n" * 20,)),
         frames.join((_CHUNKED, b"2;x=y\r\n{}\r\n", b"0\r\nX: y\r\n\r\n")),
         frames.join((b"POST / HTTP/1.0\r\nContent-Len", b"gth: 3\r\n\r\nabc", b"garbage")),
-        frames.join((b"GET /?q=%2e HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", b"PRI * HTTP/2.0\r\n")),
+        frames.join(
+            (b"GET /?q=%2e HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", b"PRI * HTTP/2.0\r\n")
+        ),
     ),
     words=(
         b"HTTP/1.1\r\n",
         b"\r\n\r\n",
+        b"Host: a\r\n",
         b"Content-Length: 2\r\n",
         b"Transfer-Encoding: chunked\r\n",
         b"Connection: close\r\n",

@@ -86,6 +86,8 @@ def test_without_it_h11_is(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", id="TLS"),
         pytest.param(b"\x00" * 100 + b"\r\n\r\n", id="zeros"),
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="no host"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", id="two hosts"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nX y: z\r\n\r\n", id="a blank in a header's name"),
         pytest.param(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", id="a blank behind a header's name"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n", id="a zero in a header"),
