@@ -1,13 +1,15 @@
 #!/bin/sh
 # build.sh [VERSION]: make $DIST/kmsg-exporter_VERSION_ARCH.deb (dist/, the project's own version) and print its path.
-#   The project and the wheels of requirements.lock, checked by their hashes, in a directory of their own. No compiled
-#   code that one Python only can load is kept, so one package serves every Python from 3.11 on.
+#   The project and the wheels of requirements.lock, checked by their hashes, in a directory of their own. One package
+#   serves every Python from 3.11 on: compiled code that one only can load is kept where others do without, for each of
+#   PYTHONS (what makes the collector fast, for those that Debian and Ubuntu have).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 python=${PYTHON:-$top/.venv/bin/python}
 version=${1:-$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$top/kmsg_exporter/__init__.py" | sed 's/\.\{0,1\}\(a\|b\|rc\|dev\)\([0-9]\)/~\1\2/')}
 dist=${DIST:-$top/dist}
+pythons=${PYTHONS:-3.11 3.12 3.13 3.14}
 arch=$(dpkg --print-architecture)
 for tool in dpkg-shlibdeps:dpkg-dev strip:binutils; do
   command -v "${tool%:*}" > /dev/null || { echo "build.sh: ${tool%:*} is needed: apt-get install ${tool#*:}" >&2; exit 1; }
@@ -31,6 +33,14 @@ pip install --root-user-action ignore --no-compile --no-deps --target "$lib" "$w
 rm -rf "$lib/bin"
 find "$lib" -name '*.py' -exec sed -i '1{/^#!/d}' {} + # they are modules here, not programs
 find "$lib" -name '*.so' ! -name '*.abi3.so' -delete # of packages that do without
+awk '/^[a-z]/ { wanted = /^(httptools|uvloop)==/ } wanted' "$top/requirements.lock" > "$work/compiled.lock"
+for version_of_python in $pythons; do
+  pip install --root-user-action ignore --no-compile --no-deps --only-binary :all: --require-hashes \
+    --python-version "$version_of_python" --target "$work/compiled" --upgrade -r "$work/compiled.lock"
+  (cd "$work/compiled" && find . -name '*.so' -exec cp --parents -t "$lib" {} +)
+done
+find "$lib/httptools" "$lib/uvloop" ! -type d ! -name '*.py' ! -name '*.so' -delete # sources and the directories of these
+find "$lib/httptools" "$lib/uvloop" -type d -empty -delete
 find "$lib" -name '*.so' -exec chmod 644 {} + -exec strip --strip-unneeded {} +
 find "$lib" -name '*.dist-info' -exec sh -c 'rm -f "$1/RECORD" "$1/direct_url.json" "$1/INSTALLER" "$1/REQUESTED"' - {} \;
 

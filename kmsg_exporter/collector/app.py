@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -13,17 +12,18 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from kmsg_exporter.collector.body import MAX_BODY_BYTES
 from kmsg_exporter.collector.counts import Counts
 from kmsg_exporter.collector.entrance import Asks, Entrance
+from kmsg_exporter.collector.errors import explanation, rpc_answer
 from kmsg_exporter.collector.figures import CONTENT_TYPE, Figures
 from kmsg_exporter.collector.fleet import SILENT_AFTER_SECONDS
 from kmsg_exporter.collector.headers import AnswerCancelled, SecurityHeaders
-from kmsg_exporter.collector.intake import intake_routes
+from kmsg_exporter.collector.intake import Intake
 from kmsg_exporter.collector.pages import Pages
 from kmsg_exporter.collector.reading import Reading
 from kmsg_exporter.collector.site import site_routes
@@ -32,12 +32,6 @@ from kmsg_exporter.errors import CollectorError, DecodeError
 
 CHECK_SECONDS: Final = 10.0
 _CHECKED_SECONDS: Final = 1.0
-_RETRY_AFTER: Final = {"Retry-After": "10"}
-# google.rpc.Code, as OTLP/HTTP wants its errors
-_RPC_CODES: Final = {400: 3, 404: 5, 405: 12, 408: 4, 413: 3, 415: 3, 503: 14}
-_RPC_UNKNOWN: Final = 2
-
-_log = logging.getLogger(__name__)
 
 
 class Parts:
@@ -58,23 +52,23 @@ class Parts:
         self._log = log
         self._pages = Pages()
         reading = Reading(store.path)
-        self.health = _health_routes(store, reading)
-        self.intake = intake_routes(store, counts, max_body_bytes=max_body_bytes)
+        self._health = _health_routes(store, reading)
+        self._intake = Intake(store, counts, max_body_bytes=max_body_bytes)
         site = site_routes(reading, self._pages, clock_ns=clock_ns, silent_after_seconds=silent_after_seconds)
-        self.site = [*site, _metrics_route(figures)]
+        self._site = [*site, _metrics_route(figures)]
 
-    def app(self, *routes: BaseRoute, guard: Asks | None = None) -> ASGIApp:
-        """Some of the routes, and health, behind a guard."""
+    def app(self, *, intake: bool = True, site: bool = True, guard: Asks | None = None) -> ASGIApp:
+        """What takes events, what shows them, or both, and health, behind a guard."""
         handlers = {HTTPException: self._failed, DecodeError: self._failed, CollectorError: self._failed}
-        app = Starlette(routes=[*routes, *self.health], exception_handlers=handlers)
-        app.router.redirect_slashes = False
+        starlette = Starlette(routes=[*(self._site if site else ()), *self._health], exception_handlers=handlers)
+        starlette.router.redirect_slashes = False
+        app = self._intake.before(starlette) if intake else starlette
         return SecurityHeaders(Entrance(AnswerCancelled(app), self._counts, guard=guard, log=self._log))
 
     async def _failed(self, request: Request, exc: Exception) -> Response:
-        status, message, headers = _explanation(exc)
+        status, message, headers = explanation(exc)
         if request.url.path.startswith(("/v1/", "/api/")):
-            body = {"code": _RPC_CODES.get(status, _RPC_UNKNOWN), "message": message}
-            return JSONResponse(body, status_code=status, headers=headers)
+            return rpc_answer(status, message, headers)
         if request.url.path.startswith("/-/"):
             return PlainTextResponse(f"{message}\n", status_code=status, headers=headers)
         return HTMLResponse(
@@ -111,14 +105,3 @@ def _metrics_route(figures: Figures) -> Route:
         return Response(await run_in_threadpool(figures.render), headers={"Content-Type": CONTENT_TYPE})
 
     return Route("/metrics", metrics)
-
-
-def _explanation(exc: Exception) -> tuple[int, str, dict[str, str]]:
-    match exc:
-        case HTTPException():
-            return exc.status_code, exc.detail, dict(exc.headers or {})
-        case DecodeError():
-            return 400, str(exc), {}
-        case _:
-            _log.debug("%s", exc)  # the store has said it once
-            return 503, str(exc), dict(_RETRY_AFTER)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 MAX_BODIES_BYTES: Final = 64 * 1024 * 1024
 BODY_TIMEOUT_SECONDS: Final = 30.0
 
+_DESCRIBING: Final = (b"content-type", b"content-encoding", b"content-length")
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
@@ -43,7 +44,8 @@ class Room:
 
 
 async def read_json_body(
-    request: Request,
+    headers: Iterable[tuple[bytes, bytes]],
+    receive: Receive,
     *,
     limit_bytes: int = MAX_BODY_BYTES,
     timeout_seconds: float = BODY_TIMEOUT_SECONDS,
@@ -54,36 +56,48 @@ async def read_json_body(
     Raises HTTPException: 415 for another type or encoding, 413 beyond the limit (as soon as it is passed,
     packed or unpacked), 408 when it takes too long, 400 for what is not gzip.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    given = _values(headers)
+    media_type = given.get(b"content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise HTTPException(
             415,
             f"content type {media_type[:60] or 'missing'!r} is not taken here, only application/json: "
             "set the sender's encoding to OTLP/HTTP JSON",
         )
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    encoding = given.get(b"content-encoding", "identity").strip().lower()
     if encoding not in ("gzip", "identity", ""):
         raise HTTPException(
             415, f"content encoding {encoding[:60]!r} is not taken here, only gzip", {"Accept-Encoding": "gzip"}
         )
-    declared = request.headers.get("content-length", "0")
+    declared = given.get(b"content-length", "0")
     if declared.isdecimal() and int(declared[:20]) > limit_bytes:
         raise _too_large(limit_bytes)
     try:
         async with asyncio.timeout(timeout_seconds):
-            return await _unpacked(request, _Gunzip(limit_bytes) if encoding == "gzip" else None, limit_bytes, take)
+            return await _unpacked(receive, _Gunzip(limit_bytes) if encoding == "gzip" else None, limit_bytes, take)
     except TimeoutError as exc:
         raise HTTPException(
             408, f"the body took more than {timeout_seconds:g} seconds", {"Connection": "close"}
         ) from exc
-    except ClientDisconnect as exc:
-        raise HTTPException(400, "the sender went away in the middle of the body") from exc
 
 
-async def _unpacked(request: Request, gunzip: _Gunzip | None, limit_bytes: int, take: Callable[[int], None]) -> bytes:
+def _values(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, str]:
+    """Those that say what a body is; the first of a name counts."""
+    given: dict[bytes, str] = {}
+    for name, value in headers:
+        if name in _DESCRIBING:
+            given.setdefault(name, value.decode("latin-1"))
+    return given
+
+
+async def _unpacked(receive: Receive, gunzip: _Gunzip | None, limit_bytes: int, take: Callable[[int], None]) -> bytes:
     body = bytearray()
-    received = 0
-    async for chunk in request.stream():
+    received, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(400, "the sender went away in the middle of the body")
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         received += len(chunk)
         piece = chunk if gunzip is None else gunzip.feed(chunk)
         take(len(piece))

@@ -1,4 +1,4 @@
-"""Connections: accepted one by one, each wait of theirs with an end, and the idlest closed when there are too many."""
+"""Connections: accepted one by one, handshakes with an end, and the idlest closed when there are too many."""
 
 from __future__ import annotations
 
@@ -12,18 +12,16 @@ from collections.abc import Callable
 from typing import Final
 
 from uvicorn import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from kmsg_exporter.collector.counts import Counts
+from kmsg_exporter.collector.protocol import Connection
 
 MAX_CONNECTIONS: Final = 2048
 # of the process' descriptors, for all that is no connection
 _RESERVED_DESCRIPTORS: Final = 256
 _WANTED_DESCRIPTORS: Final = 65536
-REQUEST_SECONDS: Final = 10.0
 HANDSHAKE_SECONDS: Final = 10.0
-WRITE_SECONDS: Final = 30.0
 _NO_DESCRIPTOR_SECONDS: Final = 0.1
 
 _log = logging.getLogger(__name__)
@@ -63,7 +61,7 @@ class Crowd:
 
     def dismiss(self) -> None:
         """Those that have not shaken hands yet; the server knows the others."""
-        for guest in [guest for guest in self._guests if guest.protocol is None]:
+        for guest in [guest for guest in self._guests if guest.connection is None]:
             guest.close("handshake")
 
     def evict(self) -> None:
@@ -77,105 +75,45 @@ class _Guest:
     """One connection from its acceptance on: first maybe a handshake, then a protocol."""
 
     def __init__(self, crowd: Crowd, sock: socket.socket, now: float) -> None:
+        self.counts = crowd.counts
         self._crowd = crowd
         self._sock = sock
         self._task: asyncio.Task[None] | None = None
-        self.protocol: Connection | None = None
+        self.connection: Connection | None = None
         self.since = now
 
     def rank(self) -> tuple[bool, bool, float]:
-        protocol = self.protocol
-        if protocol is None:
+        connection = self.connection
+        if connection is None:
             return False, False, self.since
-        return protocol.busy, protocol.answered, self.since
+        return connection.busy, connection.answered, self.since
 
     def close(self, reason: str) -> None:
-        self._crowd.counts.closed[reason] += 1
-        if self.protocol is not None:
-            self.protocol.transport.abort()
+        self.counts.closed[reason] += 1
+        if self.connection is not None:
+            self.connection.transport.abort()
         elif self._task is not None:
             self._task.cancel()
+
+    def leave(self) -> None:
+        self._crowd.leave(self)
 
     def welcome(self, make: Callable[[_Guest], Connection], context: ssl.SSLContext | None) -> None:
         self._task = asyncio.get_running_loop().create_task(self._shake_hands(make, context))
         self._task.add_done_callback(self._welcomed)
 
     def _welcomed(self, task: asyncio.Task[None]) -> None:
-        if self.protocol is None:
+        if self.connection is None:
             self._sock.close()
-            self._crowd.leave(self)
+            self.leave()
         if not task.cancelled() and (exc := task.exception()) is not None:
-            self._crowd.counts.closed["handshake"] += 1
+            self.counts.closed["handshake"] += 1
             _log.debug("no TLS with a client: %s", exc)
 
     async def _shake_hands(self, make: Callable[[_Guest], Connection], context: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
         timeout = None if context is None else HANDSHAKE_SECONDS
         await loop.connect_accepted_socket(lambda: make(self), self._sock, ssl=context, ssl_handshake_timeout=timeout)
-
-
-class Connection(H11Protocol):
-    """uvicorn's protocol with a time for each request's head, and for each answer to be taken."""
-
-    def __init__(self, guest: _Guest, crowd: Crowd, config: Config, state: ServerState) -> None:
-        super().__init__(config=config, server_state=state, app_state={})
-        self._guest = guest
-        self._crowd = crowd
-        self._request_timer: asyncio.TimerHandle | None = None
-        self._write_timer: asyncio.TimerHandle | None = None
-        self.answered = False
-
-    @property
-    def busy(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._guest.protocol = self
-        self._guest.since = self.loop.time()
-        self._await_request()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_awaiting()
-        self.resume_writing()
-        self._crowd.leave(self._guest)
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.busy or self.transport.is_closing():
-            self._stop_awaiting()
-        else:
-            self._await_request()
-
-    def on_response_complete(self) -> None:
-        self.answered = True
-        self._guest.since = self.loop.time()
-        super().on_response_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        self._crowd.counts.requests[400] += 1
-        super().send_400_response(msg)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._write_timer = self.loop.call_later(WRITE_SECONDS, self._guest.close, "write_timeout")
-
-    def resume_writing(self) -> None:
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
-        super().resume_writing()
-
-    def _await_request(self) -> None:
-        """From the first byte of it, or the first moment of all: bytes that trickle in win no time."""
-        if self._request_timer is None:
-            self._request_timer = self.loop.call_later(REQUEST_SECONDS, self._guest.close, "request_timeout")
-
-    def _stop_awaiting(self) -> None:
-        if self._request_timer is not None:
-            self._request_timer.cancel()
-            self._request_timer = None
 
 
 class Door:
@@ -190,8 +128,10 @@ class Door:
         config: Config,
         crowd: Crowd,
         *,
+        protocol: type[Connection],
         context: Callable[[], ssl.SSLContext | None] = lambda: None,
     ) -> None:
+        self._protocol = protocol
         self._listener = listener
         self.config = config
         self._crowd = crowd
@@ -203,7 +143,7 @@ class Door:
         self._listener.setblocking(False)
 
         def make(guest: _Guest) -> Connection:
-            return Connection(guest, self._crowd, self.config, state)
+            return self._protocol(guest, self.config, state)
 
         while True:
             try:

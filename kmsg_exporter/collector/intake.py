@@ -8,15 +8,17 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kmsg_exporter.collector.body import MAX_BODY_BYTES, Room, read_json_body
 from kmsg_exporter.collector.counts import Counts
 from kmsg_exporter.collector.decode import Batch, decode_logs
+from kmsg_exporter.collector.errors import explanation, rpc_answer
 from kmsg_exporter.collector.store import MAX_VARIANTS, Outcome, Store
+from kmsg_exporter.errors import CollectorError, DecodeError
 
+PATH: Final = "/v1/logs"
 MAX_REASONS: Final = 3
 INLINE_BYTES: Final = 64 * 1024
 # A body of 4 MiB is many times that while it is decoded.
@@ -26,30 +28,58 @@ STORE_SECONDS: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
-def intake_routes(store: Store, counts: Counts, *, max_body_bytes: int = MAX_BODY_BYTES) -> list[Route]:
-    """The write path on a store that is open."""
-    room, decoding = Room(), asyncio.Semaphore(DECODED_AT_ONCE)
+class Intake:
+    """In front of an app, which gets all other requests: nearly all that comes is for this, and passes no router."""
 
-    async def receive(request: Request) -> Response:
-        with room.share() as take:
-            body = await read_json_body(request, limit_bytes=max_body_bytes, take=take)
+    def __init__(self, store: Store, counts: Counts, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._store = store
+        self._counts = counts
+        self._max_body_bytes = max_body_bytes
+        self._room = Room()
+        self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
+
+    def before(self, app: ASGIApp) -> ASGIApp:
+        async def receive_or_pass(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] == PATH:
+                await (await self._answer(scope, receive))(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return receive_or_pass
+
+    async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp:
+        try:
+            if scope["method"] != "POST":
+                raise HTTPException(405, headers={"Allow": "POST"})
+            return await self._taken(scope, receive)
+        except (HTTPException, DecodeError, CollectorError) as exc:
+            return rpc_answer(*explanation(exc))
+
+    async def _taken(self, scope: Scope, receive: Receive) -> ASGIApp:
+        with self._room.share() as take:
+            body = await read_json_body(scope["headers"], receive, limit_bytes=self._max_body_bytes, take=take)
             # a thread of its own costs as much as some tens of KB; more would hold up everybody else
             if len(body) <= INLINE_BYTES:
                 batch = decode_logs(body)
             else:
-                async with decoding:
+                async with self._decoding:
                     batch = await run_in_threadpool(decode_logs, body)
             del body
-            outcome = await _stored(store, batch)
-        counts.rejected.update(batch.kinds)
-        counts.rejected["variants"] += outcome.surplus
+            outcome = await _stored(self._store, batch)
+        if batch.kinds:
+            self._counts.rejected.update(batch.kinds)
+        self._counts.rejected["variants"] += outcome.surplus
         if not batch.refused and not outcome.surplus:
-            return JSONResponse({})
+            return _done
         rejected, message = len(batch.refused) + outcome.surplus, _reasons(batch, outcome)
-        _log.warning("refused %d records of %s: %s", rejected, _client(request), message)
+        _log.warning("refused %d records of %s: %s", rejected, _client(scope), message)
         return JSONResponse({"partialSuccess": {"rejectedLogRecords": str(rejected), "errorMessage": message}})
 
-    return [Route("/v1/logs", receive, methods=["POST"])]
+
+async def _done(_scope: Scope, _receive: Receive, send: Send) -> None:
+    headers = [(b"content-length", b"2"), (b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"{}"})
 
 
 async def _stored(store: Store, batch: Batch) -> Outcome:
@@ -72,5 +102,5 @@ def _reasons(batch: Batch, outcome: Outcome) -> str:
     return f"{message}; and {more} more" if more > 0 else message
 
 
-def _client(request: Request) -> str:
-    return request.client.host if request.client else "an unknown address"
+def _client(scope: Scope) -> str:
+    return scope["client"][0] if scope["client"] else "an unknown address"

@@ -14,6 +14,7 @@ from typing import Final
 
 from kmsg_exporter.collector.event import Extent, ReceivedEvent, Sender, StoredEvent
 from kmsg_exporter.collector.question import COLUMNS, Question
+from kmsg_exporter.collector.schema import LAST_SEQ
 from kmsg_exporter.collector.search import Found, matches, search
 from kmsg_exporter.collector.store import explained
 from kmsg_exporter.errors import DecodeError
@@ -181,7 +182,7 @@ def where(question: Question, *, found: Found | None = None) -> tuple[list[str],
 
 
 def _newest(connection: sqlite3.Connection) -> int:
-    newest: int = connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
+    newest: int = connection.execute(LAST_SEQ).fetchone()[0]
     return newest
 
 

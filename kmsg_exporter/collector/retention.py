@@ -115,6 +115,7 @@ class Retention:
     def _delete(self, rows: list[tuple[int]]) -> None:
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("UPDATE gone SET last_seq = max(last_seq, ?)", max(rows))
             self._connection.executemany("DELETE FROM event WHERE seq = ?", rows)
             self._connection.executemany("DELETE FROM document WHERE seq = ?", rows)
 

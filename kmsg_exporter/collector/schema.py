@@ -16,7 +16,7 @@ from kmsg_exporter.collector.decode import content_digest, extent_of, sender_of
 from kmsg_exporter.errors import CollectorError, StoreTooNew
 
 STORE_NAME: Final = "events.sqlite3"
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 MIGRATION_STEP: Final = 500
 _PROGRESS_SECONDS: Final = 5.0
 _CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -72,6 +72,9 @@ _SCHEMA: Final = (
        )""",
     "CREATE INDEX agent_last_seen ON agent (last_seen_unix_ns)",
 )
+# The last seq that was given to an event that is gone: none is given twice, or who follows the arrivals would miss one.
+_GONE: Final = ("CREATE TABLE gone (last_seq INTEGER NOT NULL)", "INSERT INTO gone VALUES (0)")
+LAST_SEQ: Final = "SELECT max((SELECT coalesce(max(seq), 0) FROM event), last_seq) FROM gone"
 # Made last, so that a migration fills tables without them. The first and the last have all that is counted over time,
 # and by who did it where: nothing else is read for that.
 _INDEXES: Final = (
@@ -80,15 +83,14 @@ _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS event_told "
     "ON event (comm, exe, origin, node, cluster, listed_unix_ns, severe, expected, emptyings)",
 )
-_COLUMNS: Final = (
-    "uid, variant, digest, received_unix_ns, time_unix_ns, listed_unix_ns, node, comm, exe, origin, instance, boot_id, "
-    "sequence, cluster, host_id, version, emptyings, hidden, severe, expected, bytes"
-)
-INSERT_EVENT: Final = (
-    f"INSERT OR IGNORE INTO event ({_COLUMNS}) "  # noqa: S608
-    f"VALUES (:{_COLUMNS.replace(', ', ', :')}) RETURNING seq"
-)
-_INSERT_OLD: Final = f"INSERT INTO event (seq, {_COLUMNS}) VALUES (:seq, :{_COLUMNS.replace(', ', ', :')})"  # noqa: S608
+COLUMNS: Final = (
+    "seq", "uid", "variant", "digest", "received_unix_ns", "time_unix_ns", "listed_unix_ns", "node", "comm", "exe",
+    "origin", "instance", "boot_id", "sequence", "cluster", "host_id", "version", "emptyings", "hidden", "severe",
+    "expected", "bytes",
+)  # fmt: skip
+INSERT_EVENT: Final = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+INSERT_DOCUMENT: Final = "INSERT INTO document VALUES (?, ?)"
+_INSERT_OLD: Final = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES (:{', :'.join(COLUMNS)})"  # noqa: S608
 
 
 @contextmanager
@@ -126,7 +128,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
                 connection.execute("ALTER TABLE event RENAME TO event_1")
                 for index in ("event_listed", "event_node", "event_comm"):
                     connection.execute(f"DROP INDEX {index}")
-            for statement in _SCHEMA:
+            for statement in (*(_SCHEMA if version < 2 else ()), *_GONE):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'event_1'").fetchone():
@@ -154,7 +156,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
                 connection.execute("DROP TABLE event_1")
                 break
             connection.executemany(_INSERT_OLD, [_moved(row) for row in rows])
-            connection.executemany("INSERT INTO document VALUES (?, ?)", [(row[0], row[-1]) for row in rows])
+            connection.executemany(INSERT_DOCUMENT, [(row[0], row[-1]) for row in rows])
             connection.execute("DELETE FROM event_1 WHERE seq <= ?", (rows[-1][0],))
         left -= len(rows)
         if time.monotonic() - told > _PROGRESS_SECONDS:

@@ -25,6 +25,7 @@ from kmsg_exporter.collector.connections import Crowd, Door, connections_allowed
 from kmsg_exporter.collector.counts import Counts
 from kmsg_exporter.collector.entrance import OneToken
 from kmsg_exporter.collector.figures import Figures
+from kmsg_exporter.collector.protocol import MAX_HEAD_BYTES, Connection, protocol
 from kmsg_exporter.collector.retention import Keep
 from kmsg_exporter.collector.schema import STORE_NAME
 from kmsg_exporter.collector.store import Store
@@ -32,7 +33,6 @@ from kmsg_exporter.errors import CollectorError, ConfigError
 from kmsg_exporter.webconfig import Guard
 
 BACKLOG: Final = 1024
-MAX_HEADER_BYTES: Final = 16 * 1024
 KEEP_ALIVE_SECONDS: Final = 75
 # What a request that is under way when the server stops has left to finish in.
 STOP_GRACE_SECONDS: Final = 0.3
@@ -135,17 +135,19 @@ class CollectorServer:
         parts = Parts(
             store, figures, counts, silent_after_seconds=settings.silent_after_seconds, log=settings.access_log
         )
-        crowd = Crowd(counts, most=connections_allowed())
+        crowd, http = Crowd(counts, most=connections_allowed()), protocol()
         guard = settings.guard
-        context = guard.context if guard is not None else lambda: None
 
-        routes = parts.intake if page is not None else [*parts.intake, *parts.site]
-        doors = [Door(listener, _uvicorn_config(parts.app(*routes, guard=guard)), crowd, context=context)]
+        def door(sock: socket.socket, app: ASGIApp, guard: Guard | None = None) -> Door:
+            context = guard.context if guard is not None else lambda: None
+            return Door(sock, _uvicorn_config(app, http), crowd, protocol=http, context=context)
+
+        doors = [door(listener, parts.app(site=page is None, guard=guard), guard)]
         if page is not None:
-            doors.append(Door(page, _uvicorn_config(parts.app(*parts.site, guard=guard)), crowd, context=context))
+            doors.append(door(page, parts.app(intake=False, guard=guard), guard))
         if inside is not None:
-            app = parts.app(*parts.intake, guard=OneToken(self.inside_token))
-            doors.append(Door(inside, _uvicorn_config(app), crowd))
+            app = parts.app(site=False, guard=OneToken(self.inside_token))
+            doors.append(door(inside, app))
             self.inside_url = f"http://{_address(*inside.getsockname())}/"
         return crowd, doors
 
@@ -224,11 +226,11 @@ def _run(server: _Server, resources: ExitStack) -> None:
             server.settled.set()
 
 
-def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+def _uvicorn_config(app: ASGIApp, http: type[Connection]) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
-        loop="asyncio",
-        http="h11",
+        loop="auto",  # uvloop where it is installed
+        http=http,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -238,7 +240,7 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
     )
     config.load()
     return config

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import queue
@@ -16,18 +15,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from kmsg_exporter.collector.event import Extent, Hello, Sender, StoredEvent, believed_unix_ns
+from kmsg_exporter.collector.event import Hello, StoredEvent
+from kmsg_exporter.collector.group import MAX_VARIANTS, NONE, STORED, Group, Outcome
 from kmsg_exporter.collector.histogram import Histogram
 from kmsg_exporter.collector.ledger import Heard, Ledger
 from kmsg_exporter.collector.retention import Keep, Retention
-from kmsg_exporter.collector.schema import INSERT_EVENT, explained, prepare
+from kmsg_exporter.collector.schema import LAST_SEQ, explained, prepare
 from kmsg_exporter.errors import CollectorError
 
-__all__ = ["Outcome", "Store", "StoreState", "explained"]
+__all__ = ["MAX_VARIANTS", "Outcome", "Store", "StoreState", "explained"]
 
 GROUP_COMMIT_REQUESTS: Final = 64
 BUSY_TIMEOUT_SECONDS: Final = 5.0
-MAX_VARIANTS: Final = 8
 HUNG_SECONDS: Final = 30.0
 ROOM_BYTES: Final = 1 << 20
 COMMIT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -41,31 +40,10 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of events: new ones, ones stored before, ones stored beside another of their uid, too many of these.
-
-    `surplus` is not kept; the others are.
-    """
-
-    stored: int = 0
-    duplicates: int = 0
-    conflicting: int = 0
-    surplus: int = 0
-
-    def __add__(self, other: Outcome) -> Outcome:
-        return Outcome(
-            self.stored + other.stored,
-            self.duplicates + other.duplicates,
-            self.conflicting + other.conflicting,
-            self.surplus + other.surplus,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class StoreState:
     """The store in numbers since it was opened; replaced whole."""
 
-    outcome: Outcome = Outcome()
+    outcome: Outcome = NONE
     failures: int = 0
     expired_age: int = 0
     expired_bytes: int = 0
@@ -106,6 +84,7 @@ class Store:
                 prepare(self._connection, path)
                 self._ledger = Ledger(self._connection, max_agents=keep.max_agents, now_ns=self.opened_unix_ns)
                 self._retention = Retention(self._connection, keep, clock_ns=clock_ns)
+                (self._seq,) = self._connection.execute(LAST_SEQ).fetchone()
                 self._connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
             except BaseException:
                 self._connection.close()
@@ -196,7 +175,10 @@ class Store:
             with explained(f"can't write to the collector's store {self.path}"), self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
                 received, heard = self._clock_ns(), Heard()
-                outcomes = [self._insert(write, received, heard) for write in group]
+                events = (event for write in group for event in write.events)
+                new = Group(self._connection, events, seq=self._seq, received_unix_ns=received)
+                outcomes = [_add(write, new, heard) for write in group]
+                new.write()
                 forgotten = self._ledger.write(heard, received)
         except CollectorError as exc:
             self._failed(group, exc)
@@ -207,8 +189,8 @@ class Store:
             for write in group if len(group) > 1 else ():  # one of them can't be stored by its nature: not the others
                 self._commit([write])
             return
-        self._failing = False
-        total = sum(outcomes, Outcome())
+        self._failing, self._seq = False, new.seq
+        total = sum(outcomes, NONE)
         self.state = replace(
             self.state,
             outcome=self.state.outcome + total,
@@ -226,32 +208,6 @@ class Store:
         self.state = replace(self.state, failures=self.state.failures + 1)
         for write in group:
             write.done.set_exception(exc)
-
-    def _insert(self, write: _Write, received: int, heard: Heard) -> Outcome:
-        total = Outcome()
-        for event in write.events:
-            outcome = self._insert_one(event, received)
-            heard.event(event, new=outcome.stored > 0)
-            total += outcome
-        for hello in write.hellos:
-            heard.hello(hello)
-        return total
-
-    def _insert_one(self, event: StoredEvent, received: int) -> Outcome:
-        row = _row(event, received)
-        stored = self._connection.execute(INSERT_EVENT, row).fetchone()
-        if stored is not None:
-            self._connection.execute("INSERT INTO document VALUES (?, ?)", (stored[0], event.document))
-            return Outcome(stored=1)
-        known = self._connection.execute("SELECT digest, variant FROM event WHERE uid = ?", (event.uid,)).fetchall()
-        if any(digest == row["digest"] for digest, _ in known):
-            return Outcome(duplicates=1)
-        if len(known) >= MAX_VARIANTS:
-            return Outcome(surplus=1)
-        row["variant"] = max(variant for _, variant in known) + 1
-        (seq,) = self._connection.execute(INSERT_EVENT, row).fetchone()
-        self._connection.execute("INSERT INTO document VALUES (?, ?)", (seq, event.document))
-        return Outcome(conflicting=1)
 
     def _tidy(self) -> bool:
         with explained(f"can't tidy the collector's store {self.path}"):
@@ -301,25 +257,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
 
 
-def _row(event: StoredEvent, received: int) -> dict[str, object]:
-    document = event.document.encode()
-    return {
-        "uid": event.uid,
-        "variant": 0,
-        "digest": event.digest or hashlib.sha256(document).digest()[:16],
-        "received_unix_ns": received,
-        "time_unix_ns": event.time_unix_ns,
-        "listed_unix_ns": believed_unix_ns(event.time_unix_ns, received),
-        "node": event.node,
-        "comm": event.comm,
-        "exe": event.exe,
-        "origin": event.origin,
-        "bytes": len(document),
-        **_fields(event.sender),
-        **_fields(event.extent),
-    }
-
-
-def _fields(value: Sender | Extent) -> dict[str, object]:
-    """dataclasses.asdict also copies what it finds, which takes twenty times as long."""
-    return {name: getattr(value, name) for name in value.__slots__}
+def _add(write: _Write, new: Group, heard: Heard) -> Outcome:
+    total = NONE
+    for event in write.events:
+        outcome = new.add(event)
+        heard.event(event, new=outcome is STORED)
+        total += outcome
+    for hello in write.hellos:
+        heard.hello(hello)
+    return total

@@ -37,7 +37,8 @@ def main() -> int:
 def render(facts: str, runs: list[Run], options: argparse.Namespace) -> str:
     """The goals, and every run."""
     goals = [goal for _, pair in groupby(runs, lambda run: run.stored) for goal in _goals(list(pair))]
-    head = ("stored before", "connections", "collector", "events a second", "p50, ms", "p99, ms", "RSS peak, MiB")
+    latencies = ("p50, ms", "p99, ms")
+    head = ("stored before", "connections", "collector", "events a second", *latencies, "CPU an event, us", "RSS, MiB")
     rows = [
         (
             f"{run.stored:,}",
@@ -46,6 +47,7 @@ def render(facts: str, runs: list[Run], options: argparse.Namespace) -> str:
             f"{run.events_per_second:.0f}",
             f"{run.p50_ms:.1f}",
             f"{run.p99_ms:.1f}",
+            f"{run.cpu_us:.0f}",
             f"{run.peak_mib:.0f}",
         )
         for run in sorted(runs, key=lambda run: (run.stored, run.connections))

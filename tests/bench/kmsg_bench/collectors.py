@@ -45,7 +45,7 @@ service:
 """
 
 
-_Load = tuple[float, float, float]  # events a second, p50 and p99 in milliseconds
+_Load = tuple[float, float, float, float]  # events a second, p50 and p99 in milliseconds, microseconds of CPU for each
 
 
 class Receiver(Protocol):
@@ -56,6 +56,7 @@ class Receiver(Protocol):
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def peak_kib(self) -> int: ...
+    def cpu_seconds(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class Run:
     events_per_second: Spread
     p50_ms: Spread
     p99_ms: Spread
+    cpu_us: Spread
     peak_mib: float
 
 
@@ -113,19 +115,17 @@ def measure(
                 folder = directory / f"{who.split()[0]}-{count}"
                 folder.mkdir()
                 with _running(make, folder) as receiver:
-                    _send(senders, receiver.port, 4, _FILL_SECONDS, filling, count // _FILL_EVENTS)
+                    _send(senders, receiver, 4, _FILL_SECONDS, filling, count // _FILL_EVENTS)
                 receivers[who] = stack.enter_context(_running(make, folder))
             found: dict[tuple[str, int], list[_Load]] = {}
             for connections, number in turns:
                 for who, receiver in receivers.items():
-                    load = _send(
-                        senders, receiver.port, connections, seconds, directory / f"load-{connections}-{number}"
-                    )
+                    load = _send(senders, receiver, connections, seconds, directory / f"load-{connections}-{number}")
                     found.setdefault((who, connections), []).append(load)
             peaks = {who: receiver.peak_kib() / 1024 for who, receiver in receivers.items()}
         for (who, connections), loads in found.items():
-            rate, p50_ms, p99_ms = (Spread.of(figures) for figures in zip(*loads, strict=True))
-            runs.append(Run(who, count, connections, rate, p50_ms, p99_ms, peaks[who]))
+            rate, p50_ms, p99_ms, cpu_us = (Spread.of(figures) for figures in zip(*loads, strict=True))
+            runs.append(Run(who, count, connections, rate, p50_ms, p99_ms, cpu_us, peaks[who]))
     return runs
 
 
@@ -145,12 +145,14 @@ def _running(make: Callable[[Path], Receiver], folder: Path) -> Iterator[Receive
 
 
 def _send(
-    senders: Path, port: int, connections: int, seconds: float, requests: Path, wanted: int | None = None
+    senders: Path, receiver: Receiver, connections: int, seconds: float, requests: Path, wanted: int | None = None
 ) -> _Load:
-    """Requests a second, and p50 and p99 in milliseconds. Raises BenchError when one was refused, or not all went."""
-    command = [str(senders), str(port), str(connections), str(seconds), str(requests)]
+    """Raises BenchError when a request was refused, or not all went."""
+    command = [str(senders), str(receiver.port), str(connections), str(seconds), str(requests)]
+    cpu_before = receiver.cpu_seconds()
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     accepted, refused, took, p50_ms, p99_ms = map(float, said)
     if refused or wanted not in (None, int(accepted)):
         raise BenchError(f"of {wanted or 'all'} requests {accepted:.0f} were taken and {refused:.0f} were not")
-    return accepted / took, p50_ms, p99_ms
+    cpu_us = (receiver.cpu_seconds() - cpu_before) / max(accepted, 1) * 1e6
+    return accepted / took, p50_ms, p99_ms, cpu_us

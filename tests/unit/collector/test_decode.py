@@ -273,3 +273,39 @@ def test_the_content_of_an_event_is_the_same_whatever_the_order_of_its_attribute
         )
     )
     assert one == same != other
+
+
+@pytest.mark.parametrize(
+    ("attribute", "reason"),
+    [
+        (1, "attributes[2] must be an object, not 1"),
+        ({"key": 1}, "attributes[2].key must be a string, not 1"),
+        ({"key": "x", "value": 1}, "attributes[2].value must be an object, not 1"),
+        ({"key": "x", "value": {"intValue": "a"}}, "attributes[2].value.intValue must be a 64-bit integer, not 'a'"),
+        (
+            {"key": "x", "value": {"arrayValue": {"values": [None, {"boolValue": 1}]}}},
+            "attributes[2].value.arrayValue.values[1].boolValue must be true or false, not 1",
+        ),
+        (
+            {"key": "x", "value": {"kvlistValue": {"values": [{"key": "y", "value": {"doubleValue": "z"}}]}}},
+            "attributes[2].value.kvlistValue.values[0].value.doubleValue must be a number, not 'z'",
+        ),
+        ({"key": "x", "value": {"kvlistValue": []}}, "attributes[2].value.kvlistValue must be an object, not an array"),
+    ],
+)
+def test_what_is_malformed_says_where(record: Any, body: Any, attribute: object, reason: str) -> None:
+    sent = record()
+    sent["attributes"].append(attribute)
+    with pytest.raises(DecodeError) as raised:
+        decode_logs(body(sent))
+    assert str(raised.value) == f"resourceLogs[0].scopeLogs[0].logRecords[0].{reason}"
+
+
+@pytest.mark.parametrize("field", ["resource", "scope"])
+def test_what_is_malformed_around_records_says_where(field: str) -> None:
+    wrong = {field: {"attributes": 1}}
+    logs = {"resource": {}, "scopeLogs": [wrong]} if field == "scope" else wrong
+    with pytest.raises(DecodeError) as raised:
+        decode_logs(json.dumps({"resourceLogs": [{}, logs]}).encode())
+    place = "scopeLogs[0].scope" if field == "scope" else "resource"
+    assert str(raised.value) == f"resourceLogs[1].{place}.attributes must be an array, not 1"

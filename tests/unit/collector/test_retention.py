@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from kmsg_exporter.collector.event import StoredEvent
+from kmsg_exporter.collector.question import Question
+from kmsg_exporter.collector.reading import Arrivals, Reading
 from kmsg_exporter.collector.retention import Keep, Retention
 from kmsg_exporter.collector.schema import prepare
 from kmsg_exporter.collector.store import Store
@@ -137,3 +139,19 @@ def test_what_has_expired_is_no_duplicate_any_more(path: Path, stored: Callable[
         store.tidy().result(10)
         assert store.add([event("a")]).result(10).stored == 1
         assert stored() == ["a"]
+
+
+def test_who_follows_the_arrivals_misses_nothing_that_comes_after_all_have_expired(path: Path) -> None:
+    """The first one stored then has a number of its own, also after a restart."""
+    with Store(path, clock_ns=lambda: NOW_NS) as store:
+        store.add([event("a"), event("b")]).result(10)
+        followed = Reading(path).arrived()
+    later = NOW_NS + 91 * DAY_NS
+    with Store(path, clock_ns=lambda: later) as store:
+        store.tidy().result(10)
+        assert Reading(path).arrivals(Question(), limit=10, after=followed) == Arrivals((), followed)
+    with Store(path, clock_ns=lambda: later) as store:
+        store.add([event("c"), event("d")]).result(10)
+        arrivals = Reading(path).arrivals(Question(), limit=10, after=followed)
+        assert [received.event.uid for received in arrivals.events] == ["c", "d"]
+        assert Reading(path).arrivals(Question(), limit=10, after=arrivals.arrived).events == ()

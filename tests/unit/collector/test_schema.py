@@ -12,6 +12,7 @@ import pytest
 
 from kmsg_exporter.collector import schema
 from kmsg_exporter.collector.decode import decode_logs
+from kmsg_exporter.collector.event import StoredEvent
 from kmsg_exporter.collector.store import Outcome, Store
 
 STORES = Path(__file__).parent / "stores"
@@ -101,5 +102,17 @@ def test_it_ends_with_what_a_new_store_has(first_version: Path, tmp_path: Path) 
     opened(tmp_path / "new.sqlite3").close()
     what = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
     assert query(first_version, what) == query(tmp_path / "new.sqlite3", what)
-    assert query(first_version, "PRAGMA user_version") == [(2,)]
+    assert query(first_version, "PRAGMA user_version") == [(3,)]
     assert query(first_version, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_store_of_the_second_version_goes_on_with_its_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite3"
+    opened(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE gone; PRAGMA user_version = 2")
+    with opened(path) as store:
+        store.add([StoredEvent("a", FIRST_NS, "node-7", "dmesg", "", "", "{}")]).result(10)
+    assert query(path, "SELECT seq FROM event") == [(1,)]
+    assert query(path, "SELECT last_seq FROM gone") == [(0,)]
+    assert query(path, "PRAGMA user_version") == [(3,)]

@@ -50,7 +50,7 @@ def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
 
 def test_a_newer_store_is_refused_and_the_address_is_free_again(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "events.sqlite3")) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
     collector = CollectorServer("127.0.0.1", 0, tmp_path)
     with pytest.raises(StoreTooNew):
         collector.start()

@@ -167,7 +167,7 @@ def test_a_newer_file_is_refused_and_left_as_it_is(path: Path, open_store: Calla
     with pytest.raises(StoreTooNew) as raised:
         open_store()
     assert str(raised.value) == (
-        f"the collector's store {path} has schema version 7, this program knows 2: "
+        f"the collector's store {path} has schema version 7, this program knows 3: "
         "run the newer program, or give this one another data directory"
     )
     assert path.read_bytes() == before
