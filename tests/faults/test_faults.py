@@ -34,7 +34,7 @@ def _holds(case: Case, tmp_path: Path, authority: Authority, caplog: pytest.LogC
         endpoint = Endpoint(
             case.url.format(port=collector.port),
             {"Authorization": "Bearer s3cret"},
-            timeout_seconds=0.3,
+            timeout_seconds=0.3 if case.reason == "timeout" else 10.0,
             ca_file=_tls(case, collector, authority, tmp_path),
         )
         try:
