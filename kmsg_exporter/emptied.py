@@ -44,8 +44,8 @@ class Emptied:
         return sum(count for level in LEVELS[:4] if isinstance(count := counts.get(level), int))
 
     @property
-    def chain(self) -> str:
-        """Who ran it: the comms above it from the script on, without init."""
+    def behind(self) -> tuple[str, ...]:
+        """Who ran it: the comms above it from the script on, nearest first, without init."""
         ancestors = [text.split(" ", 1) for text in self.texts("kmsg.process.ancestors")]
         comms = [rest[0].split(" /", 1)[0] if rest else "" for pid, *rest in ancestors if pid != "1"]
         origin = self.text("kmsg.process.origin")
@@ -54,7 +54,12 @@ class Emptied:
         elif origin:
             comms = [origin]
         chain = [comm for index, comm in enumerate(comms) if comm and (not index or comms[index - 1] != comm)]
-        return " <- ".join(chain if len(chain) <= _CHAIN else [*chain[:_CHAIN], "..."])
+        return tuple(chain if len(chain) <= _CHAIN else [*chain[:_CHAIN], "..."])
+
+    @property
+    def chain(self) -> str:
+        """The same in one line: `cleanup.sh <- cron`."""
+        return " <- ".join(self.behind)
 
 
 def read_back(sequence: int, stored_unix: float, sent_unix: float | None, text: str) -> Emptied:

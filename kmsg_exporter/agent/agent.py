@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kmsg_exporter import __version__
 from kmsg_exporter.agent import destination, place
+from kmsg_exporter.agent.face import Face
 from kmsg_exporter.agent.narrator import narrate_emptying
 from kmsg_exporter.agent.notify import Notifier
 from kmsg_exporter.agent.reload import Reloader
@@ -203,6 +204,14 @@ class Agent:
         def observe() -> Observation:
             return replace(watch.observation, spool_durable=spool.durable, config=reloader.state)
 
+        face = Face(
+            resource.node,
+            spool,
+            sender,
+            self._collector,
+            refused=lambda: self._attached.refused,
+            compat=config.trace_compat_syscalls,
+        )
         self._web = WebServer(
             config.web_listen_address,
             config.web_telemetry_path,
@@ -210,6 +219,7 @@ class Agent:
             observe=observe,
             version=__version__,
             revision=self._environ.get("KMSG_EXPORTER_REVISION") or "unknown",
+            node=face,
             refresh=watch.refresh,
             max_requests=config.web_max_requests,
             proc=config.path_procfs,

@@ -26,8 +26,11 @@ STORE_SECONDS: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
-def intake_routes(store: Store, counts: Counts, *, max_body_bytes: int = MAX_BODY_BYTES) -> list[Route]:
-    """The write path on a store that is open."""
+def intake_routes(
+    store: Store, counts: Counts, *, max_body_bytes: int = MAX_BODY_BYTES, page: str = "../"
+) -> list[Route]:
+    """The write path on a store that is open. `page` is where people look, from /v1/logs: agents link there."""
+    links = {"Link": f'<{page}>; rel="collection"'}
     room, decoding = Room(), asyncio.Semaphore(DECODED_AT_ONCE)
 
     async def receive(request: Request) -> Response:
@@ -44,10 +47,12 @@ def intake_routes(store: Store, counts: Counts, *, max_body_bytes: int = MAX_BOD
         counts.rejected.update(batch.kinds)
         counts.rejected["variants"] += outcome.surplus
         if not batch.refused and not outcome.surplus:
-            return JSONResponse({})
+            return JSONResponse({}, headers=links)
         rejected, message = len(batch.refused) + outcome.surplus, _reasons(batch, outcome)
         _log.warning("refused %d records of %s: %s", rejected, _client(request), message)
-        return JSONResponse({"partialSuccess": {"rejectedLogRecords": str(rejected), "errorMessage": message}})
+        return JSONResponse(
+            {"partialSuccess": {"rejectedLogRecords": str(rejected), "errorMessage": message}}, headers=links
+        )
 
     return [Route("/v1/logs", receive, methods=["POST"])]
 
