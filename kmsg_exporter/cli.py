@@ -1,4 +1,4 @@
-"""Commands and exit codes: 0 done, 1 it could not be, 2 a wrong flag, variable or file value."""
+"""Commands and exit codes: 0 done, 1 it could not be, 2 a wrong flag, variable or file value, 130 interrupted."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _log = logging.getLogger("kmsg_exporter")
 _DESCRIPTION = "Who clears and who reads this node's kernel log: counted for Prometheus, pushed to a collector."
 # how long a scrape waits for Python while the agent names somebody; the default is 5 ms, many times over in one answer
 _SWITCH_SECONDS = 0.0005
+_ANYWHERE = ("collector", "history")  # they look at files only
 _COMMANDS = {
     "run": "the agent: watch, serve /metrics, push an event when dmesg goes empty",
     "collector": "the embedded collector: receive events over OTLP/HTTP and show them",
@@ -58,6 +59,10 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         args = parser().parse_args(argv)
         config = load(args, environ)
         configure(config.log_level, config.log_format, sys.stderr, environ=environ)
+        if args.command not in _ANYWHERE:
+            from kmsg_exporter.commands.here import require_node
+
+            require_node(config)
         if args.command == "run":
             return _run(config, environ, lambda: load(args, environ))
         if args.command == "collector" and args.backup is not None:
@@ -75,6 +80,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         from kmsg_exporter.commands.cleanup import main as cleanup
 
         return cleanup(config)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except ConfigError as exc:
         print(f"kmsg-exporter: {exc}", file=sys.stderr)  # noqa: T201
         return 2

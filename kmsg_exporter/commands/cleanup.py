@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 
 from kmsg_exporter.agent import place
+from kmsg_exporter.commands.output import emit
 from kmsg_exporter.config import Config
 from kmsg_exporter.probes.plan import remove_leftovers
 from kmsg_exporter.tracefs.files import open_tracefs
@@ -17,8 +17,5 @@ def main(config: Config) -> int:
     with ExitStack() as stack:
         place.take(config, stack)
         removed = remove_leftovers(open_tracefs(config.path_tracefs, proc=config.path_procfs))
-    for what in removed:
-        sys.stdout.write(f"removed {what}\n")
-    if not removed:
-        sys.stdout.write("nothing of ours is in tracefs\n")
+    emit([f"removed {what}\n" for what in removed] or ["nothing of ours is in tracefs\n"])
     return 0

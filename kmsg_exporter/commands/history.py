@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from kmsg_exporter.collector.visible import visible
 from kmsg_exporter.commands.asked import limit, window
+from kmsg_exporter.commands.output import emit
 from kmsg_exporter.config import Config
 from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import SpoolError
@@ -36,7 +36,7 @@ def main(config: Config, args: argparse.Namespace) -> int:
             f"there is no history: no {config.state_directory / FILE_NAME}; the agent keeps it from its first start "
             "on (kmsg-exporter run, or systemctl start kmsg-exporter). If it runs elsewhere, name its --state-directory"
         )
-    sys.stdout.write("".join(map(_object, past)) if args.json else _table(past))
+    emit(map(_object, past) if args.json else [_table(past)])
     return 0
 
 

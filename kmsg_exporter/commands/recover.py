@@ -8,10 +8,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import BinaryIO
 
 from kmsg_exporter.clock import boot_id
 from kmsg_exporter.commands.asked import facilities, levels
+from kmsg_exporter.commands.output import emit
 from kmsg_exporter.config import Config
 from kmsg_exporter.errors import ConfigError, KmsgExporterError, RingUnavailable
 from kmsg_exporter.why import dmesg
@@ -32,7 +32,7 @@ def main(config: Config, args: argparse.Namespace) -> int:
         _say(_impossible(exc))
         ring = None
     lost = _kept(config, ring)
-    _print(sys.stdout.buffer, _chunks(ring, lost, wanted, form))
+    emit(_chunks(ring, lost, wanted, form))
     if ring is None:
         return 1
     _account(ring, lost)
@@ -51,7 +51,7 @@ def _form(config: Config, args: argparse.Namespace) -> Form:
             if getattr(args, one) and getattr(args, other):
                 raise ConfigError(f"flag --{other}: not with --{one}: dmesg has no such form")
     coloured = args.color == "always" or (
-        args.color == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        args.color == "auto" and sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     )
     with suppress(locale.Error):  # the names of days and months are the user's, as dmesg's are
         locale.setlocale(locale.LC_TIME, "")
@@ -89,15 +89,6 @@ def _chunks(ring: Ring | None, lost: tuple[Record, ...], wanted: Wanted, form: F
         yield from dmesg.render(old, form)
         yield b"-- end of the agent's history --\n"
     yield from dmesg.render(hidden, form)
-
-
-def _print(out: BinaryIO, chunks: Iterator[bytes]) -> None:
-    try:
-        for chunk in chunks:
-            out.write(chunk)
-        out.flush()
-    except BrokenPipeError:  # `recover | head` has seen enough; nothing is to be flushed at the end either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _account(ring: Ring, lost: tuple[Record, ...]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, TextIO
 
 from kmsg_exporter.commands.asked import window
+from kmsg_exporter.commands.output import emit
 from kmsg_exporter.config import Config
 from kmsg_exporter.why.finding import Roots
 from kmsg_exporter.why.render import as_json, as_text
@@ -23,7 +24,7 @@ def main(config: Config, args: argparse.Namespace) -> int:
     progress = Progress(sys.stderr)
     found = answer(roots, config.state_directory, since=window(args).since, progress=progress)
     progress.clear()
-    sys.stdout.write(as_json(found) if args.json else as_text(found))
+    emit([as_json(found) if args.json else as_text(found)])
     return found.exit_code
 
 
