@@ -6,51 +6,71 @@ import logging
 import os
 import signal
 import sys
+from argparse import SUPPRESS, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 from kmsg_exporter import __version__
-from kmsg_exporter.commands.asked import add_own_flags
+from kmsg_exporter.commands.asked import add_own_flags, shown_examples
 from kmsg_exporter.config import Config, Parser, add_flags, load
 from kmsg_exporter.errors import ConfigError, KmsgExporterError
 from kmsg_exporter.logfmt import configure
 
 _log = logging.getLogger("kmsg_exporter")
 
-_DESCRIPTION = "Who clears and who reads this node's kernel log: counted for Prometheus, pushed to a collector."
+_DESCRIPTION = "Who clears and who reads this node's kernel log: counted for Prometheus, pushed\nto a collector."
 # how long a scrape waits for Python while the agent names somebody; the default is 5 ms, many times over in one answer
 _SWITCH_SECONDS = 0.0005
 _ANYWHERE = ("collector", "history")  # they look at files only
 _COMMANDS = {
-    "run": "the agent: watch, serve /metrics, push an event when dmesg goes empty",
+    "run": "the agent: watch, serve /metrics, tell when dmesg goes empty",
     "collector": "the embedded collector: receive events over OTLP/HTTP and show them",
     "doctor": "what this node lets the agent see, and what to do about the rest",
-    "why": "why dmesg or a log file lacks lines: who emptied the log, who reads it, where its lines go",
+    "why": "why dmesg or a log file lacks lines: who emptied it, where they go",
     "recover": "print what a clear of the log hides, as dmesg would print it",
     "history": "who emptied this node's log, from the agent's own records on disk",
     "cleanup": "remove what a killed agent left in tracefs",
 }
+_SERVICES = {"run", "collector"}
+_CARE = {"doctor", "cleanup"}
+EXAMPLES = (
+    ("sudo kmsg-exporter why", "dmesg shows nothing: what happened?"),
+    ("sudo kmsg-exporter recover -T", "and what did it say?"),
+    ("sudo kmsg-exporter run --collector.embedded", "who does it next?"),
+)
 
 
 def parser() -> Parser:
     """The whole command line."""
-    top = Parser(prog="kmsg-exporter", description=_DESCRIPTION, usage="%(prog)s COMMAND [FLAGS]")
-    top.add_argument("--version", action="version", version=f"kmsg-exporter {__version__}")
-    commands = top.add_subparsers(
-        dest="command", metavar="COMMAND", required=True, title="commands", prog="kmsg-exporter"
+    top = Parser(
+        prog="kmsg-exporter",
+        description=f"{_DESCRIPTION}\n\n{_listed()}",
+        usage="%(prog)s COMMAND [FLAGS]",
+        epilog=f"{shown_examples(EXAMPLES)}\n\nkmsg-exporter COMMAND --help has the flags of a command, and examples.",
+        formatter_class=RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"kmsg-exporter {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, prog="kmsg-exporter", help=SUPPRESS)
     for name, about in _COMMANDS.items():
         command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
         add_own_flags(command, name)
         add_flags(command, name)
-        if name == "doctor":
-            command.add_argument("--json", action="store_true", help="the same for programs")
-        if name == "collector":
-            command.add_argument(
-                "--backup", metavar="FILE", help="copy what the collector has stored, also while one runs, and exit"
-            )
     return top
+
+
+def _listed() -> str:
+    """The commands by whom they are for: argparse knows no groups of them."""
+    groups = {
+        "for a person at a node": [name for name in _COMMANDS if name not in _SERVICES | _CARE],
+        "to let run": [name for name in _COMMANDS if name in _SERVICES],
+        "to set up and to clean up": [name for name in _COMMANDS if name in _CARE],
+    }
+    width = max(map(len, _COMMANDS))
+    return "\n\n".join(
+        "\n".join((f"{title}:", *(f"  {name:{width}}  {_COMMANDS[name]}" for name in names)))
+        for title, names in groups.items()
+    )
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:

@@ -13,12 +13,6 @@ from kmsg_exporter.config.values import BOOLEAN
 from kmsg_exporter.config.wording import near, one_line
 from kmsg_exporter.errors import ConfigError
 
-_EPILOG = (
-    "Each option can also be set by a variable (--web.max-requests as KMSG_EXPORTER_WEB_MAX_REQUESTS; of an option "
-    "that may be given many times, one value a line) or in the YAML file of --config.file (web.max-requests: 40). "
-    "A flag wins over a variable, a variable over the file."
-)
-
 
 class Parser(argparse.ArgumentParser):
     """Raises ConfigError, one line, where argparse would print its usage and exit. No abbreviated flags."""
@@ -44,7 +38,6 @@ class Parser(argparse.ArgumentParser):
 def add_flags(parser: argparse.ArgumentParser, command: str) -> None:
     """Give the parser the command's flags, in groups. The parsed text is left for `load` to read."""
     parser.usage = parser.usage or "%(prog)s [FLAGS]"
-    parser.epilog = parser.epilog or _EPILOG
     for title, members in groupby(options(command), key=attrgetter("group")):
         group = parser.add_argument_group(title)
         for option in members:

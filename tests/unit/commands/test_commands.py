@@ -238,19 +238,6 @@ def test_progress_is_shown_on_a_terminal_after_two_seconds_and_taken_away() -> N
         assert stream.getvalue() == shown
 
 
-@pytest.mark.parametrize("command", ["why", "recover", "history"])
-def test_help_has_examples_that_can_be_run_and_the_exit_codes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.main([command, "--help"], {})
-    text = capsys.readouterr().out
-    examples = re.findall(r"^  kmsg-exporter (.*?) +# ", text, re.MULTILINE)
-    assert len(examples) >= 3
-    for example in examples:
-        assert example.split()[0] == command
-        cli.parser().parse_args([word.strip("'") for word in example.split()])
-    assert "exit codes: 0 " in text
-
-
 def test_the_agent_does_not_carry_what_only_these_commands_need() -> None:
     code = (
         "import sys; from kmsg_exporter.cli import parser; parser(); "
