@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart faults page otel herd \
+.PHONY: help run demo deb man test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart faults page otel herd \
   grafana ha charts beside image systemd package notify storms lock clean fuzz-short fuzz evasions
 
 help: ## this list
@@ -21,6 +21,10 @@ demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a boot
 
 deb: $(VENV)/dev.stamp ## the Debian package, in dist/
 	@PYTHON=$(CURDIR)/$(BIN)/python deploy/debian/build.sh
+
+man: $(VENV)/dev.stamp ## the manual page, and completion for bash, zsh and fish, in dist/
+	@PYTHON=$(CURDIR)/$(BIN)/python deploy/shell/build.sh
+	@echo "dist/kmsg-exporter.1: man -l dist/kmsg-exporter.1"
 
 test: lint unit chart grafana native guests fuzz-short ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
@@ -41,7 +45,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	@for part in grafana/ deploy/systemd/ tests/unit/*/ tests/*/; do beside=; case $$part in tests/unit/) continue;; \
+	@for part in grafana/ deploy/systemd/ deploy/shell/ tests/unit/*/ tests/*/; do beside=; case $$part in tests/unit/) continue;; \
 	  tests/grafana/) beside=grafana;; tests/page/) beside=tests/notify;; tests/package/) beside=tests/systemd;; \
 	  tests/beside/) beside=tests/hotplug;; esac; \
 	  MYPYPATH=tests/fakes:tests/guest:tests/kernel:tests/bench:$$beside $(BIN)/mypy --no-error-summary $$part || exit 1; done
@@ -133,7 +137,7 @@ systemd: $(VENV)/dev.stamp tests/setup.stamp
 
 package: $(VENV)/dev.stamp tests/setup.stamp
 	tests/systemd/boot.sh tests/package/test_life.py
-	$(BIN)/python -m pytest tests/package/test_artifacts.py
+	$(BIN)/python -m pytest -o pythonpath=tests/package tests/package/test_artifacts.py
 
 ha: $(VENV)/dev.stamp tests/setup.stamp
 	@$(TRACEFS)

@@ -47,8 +47,8 @@ def said(capsys: pytest.CaptureFixture[str]) -> Said:
             f"no command is given: name one of {', '.join(cli._COMMANDS)}: see kmsg-exporter --help",
         ),
         (
-            ["histroy"],
-            "'histroy' is no command; did you mean history?: "
+            ["histor"],
+            "'histor' is no command; did you mean history?: "
             f"name one of {', '.join(cli._COMMANDS)}: see kmsg-exporter --help",
         ),
         (["history", "--sinc=2h"], "unknown flag --sinc; did you mean --since?"),
