@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from kmsg_exporter.collector.visible import visible
 from kmsg_exporter.commands.asked import limit, window
 from kmsg_exporter.commands.output import emit
+from kmsg_exporter.commands.progress import Progress
 from kmsg_exporter.config import Config
 from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import SpoolError
@@ -30,7 +32,10 @@ def main(config: Config, args: argparse.Namespace) -> int:
             and (args.exe is None or fnmatchcase(event.text("process.executable.path"), args.exe))
         )
 
-    past = read_past(config.state_directory, wanted=wanted, limit=limit(args.limit))
+    most = limit(args.limit)
+    with Progress(sys.stderr) as progress:
+        progress("reading the history")
+        past = read_past(config.state_directory, wanted=wanted, limit=most)
     if past is None:
         raise SpoolError(
             f"there is no history: no {config.state_directory / FILE_NAME}; the agent keeps it from its first start "

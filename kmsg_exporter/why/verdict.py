@@ -49,6 +49,7 @@ def answer(
     boot_unix = dmesg.boot_unix_usec() / 1e6
     progress("the kernel's log")
     seen = log.read_log(roots.dev / "kmsg")
+    progress("the agent's history")
     past, found = _past(roots, state_directory)
     restricted = console.read_sysctl(roots.proc, "dmesg_restrict")
     found += log.findings(

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,7 +199,7 @@ def test_what_is_not_ours_is_escaped_and_what_is_invisible_shows() -> None:
     )
     totals = Totals()
     totals.clear(PLANTED, PLANTED, "clear", origin=PLANTED, expected=False)
-    strings = {name: PLANTED for name, value in CLEARED.items() if isinstance(value, str)}
+    strings: dict[str, Any] = {name: PLANTED for name, value in CLEARED.items() if isinstance(value, str)}
     ancestors = [f"7 {PLANTED} /{PLANTED}"]
     bad = emptied(**strings, kmsg__process__ancestors=ancestors, kmsg__hidden__by_level={PLANTED: 3})
     node = Node(
