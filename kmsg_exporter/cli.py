@@ -8,11 +8,13 @@ import signal
 import sys
 from argparse import SUPPRESS, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
 from kmsg_exporter import __version__
 from kmsg_exporter.commands.asked import add_own_flags, shown_examples
+from kmsg_exporter.commands.progress import Progress
 from kmsg_exporter.config import Config, Parser, add_flags, load
 from kmsg_exporter.errors import ConfigError, KmsgExporterError
 from kmsg_exporter.logfmt import configure
@@ -130,7 +132,10 @@ def _run(config: Config, environ: Mapping[str, str], read_config: Callable[[], C
     signal.signal(signal.SIGHUP, hang_up)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    with agent:
+    with ExitStack() as stack:
+        with Progress(sys.stderr) as progress:
+            progress("starting the agent")
+            stack.enter_context(agent)
         for line in agent.summary():
             _log.info("%s", line)
         agent.run()
@@ -155,11 +160,16 @@ def _collect(config: Config, environ: Mapping[str, str]) -> int:
     server = collector_server(config, environ)
     notifier = Notifier(environ)
 
+    starting = ExitStack()
+
     def started() -> None:
+        starting.close()
         _log.info("collector  %s", server.url)
         notifier.ready(f"collector {server.url}")
 
-    serve_until_signal(server, on_started=started)
+    with starting:
+        starting.enter_context(Progress(sys.stderr))("opening the collector's store")
+        serve_until_signal(server, on_started=started)
     notifier.stopping()
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Final, TextIO
@@ -41,7 +42,9 @@ class Progress:
     def __enter__(self) -> Self:
         if self._stream is not None:
             self._thread = threading.Thread(target=self._show, args=(self._stream,), name="progress", daemon=True)
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # it inherits them: they are ours
             self._thread.start()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self
 
     def __exit__(

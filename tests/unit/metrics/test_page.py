@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -243,3 +245,19 @@ def test_the_tokens_have_one_home(full: Observation) -> None:
     look = (package / "look.css").read_text()
     assert look in page(full)
     assert [path.name for path in package.rglob("*.css") if "--ground:" in path.read_text()] == ["look.css"]
+
+
+def test_an_agent_that_shows_its_page_carries_nothing_of_the_collector() -> None:
+    code = """
+import sys
+from kmsg_exporter.agent.agent import Agent
+from kmsg_exporter.metrics.page import Node, render_page
+from kmsg_exporter.metrics.totals import Totals
+from kmsg_exporter.model import Observation
+render_page(
+    Observation("state", ready=True), Totals().snapshot(), Node(), now=0, version="1", telemetry_path="/metrics"
+)
+print(*(name for name in sys.modules if name.startswith(("kmsg_exporter.collector", "jinja2", "starlette"))))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
