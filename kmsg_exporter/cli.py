@@ -10,6 +10,7 @@ from argparse import SUPPRESS, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from textwrap import fill
 from types import FrameType
 
 from kmsg_exporter import __version__
@@ -70,9 +71,13 @@ def _listed() -> str:
     }
     width = max(map(len, _COMMANDS))
     return "\n\n".join(
-        "\n".join((f"{title}:", *(f"  {name:{width}}  {_COMMANDS[name]}" for name in names)))
-        for title, names in groups.items()
+        "\n".join((f"{title}:", *(_line(name, width) for name in names))) for title, names in groups.items()
     )
+
+
+def _line(name: str, width: int) -> str:
+    indent = " " * (2 + width + 2)
+    return fill(f"  {name:{width}}  {_COMMANDS[name]}", 80, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:

@@ -63,9 +63,17 @@ class Emptied:
 
 
 def read_back(sequence: int, stored_unix: float, sent_unix: float | None, text: str) -> Emptied:
-    """One event from the LogRecord that it was stored as. Never fails: what can't be understood has still happened."""
+    """Of a LogRecord as JSON."""
     try:
         record = json.loads(text)
+    except (ValueError, RecursionError):
+        record = None
+    return emptied(record, sequence=sequence, stored_unix=stored_unix, sent_unix=sent_unix)
+
+
+def emptied(record: Any, *, sequence: int, stored_unix: float, sent_unix: float | None) -> Emptied:
+    """Of an OTLP LogRecord. One that can't be understood has still happened."""
+    try:
         attributes = {str(item["key"]): _value(item["value"]) for item in record.get("attributes", [])}
         return Emptied(
             sequence,

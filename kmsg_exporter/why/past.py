@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from kmsg_exporter.emptied import Emptied, read_back
+from kmsg_exporter.emptied import Emptied, emptied, read_back
 from kmsg_exporter.errors import NotPermitted, SpoolError
+
+__all__ = ["FILE_NAME", "Emptied", "emptied", "read_past"]
 
 FILE_NAME: Final = "spool.sqlite3"
 _QUERY: Final = "SELECT sequence, stored_unix, sent_unix, record FROM event ORDER BY sequence DESC"
