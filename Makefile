@@ -44,7 +44,7 @@ lint: $(VENV)/dev.stamp
 	@for part in grafana/ deploy/systemd/ tests/unit/*/ tests/*/; do beside=; case $$part in tests/unit/) continue;; \
 	  tests/grafana/) beside=grafana;; tests/page/) beside=tests/notify;; tests/package/) beside=tests/systemd;; \
 	  tests/beside/) beside=tests/hotplug;; esac; \
-	  MYPYPATH=tests/fakes:tests/guest:tests/kernel:tests/bench:$$beside $(BIN)/mypy --no-error-summary $$part || exit 1; done
+	  MYPYPATH=tests/fakes:tests/guest:tests/kernel:tests/bench:docs:$$beside $(BIN)/mypy --no-error-summary $$part || exit 1; done
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
 

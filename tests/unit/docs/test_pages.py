@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -17,9 +16,11 @@ from kmsg_exporter.config import OPTIONS, load
 from kmsg_exporter.coverage import COVERAGE
 from kmsg_exporter.metrics.exposition import ALL
 
-TOP = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parents[3] / "docs"))
+from generate import PAGES as GENERATED
+from generate import TOP, filled
+
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{page.name}" for page in TOP.glob("docs/*.md")))
-GENERATED = ("README.md", "docs/configuration.md", "docs/metrics.md")
 BRACED = re.compile(r"\{[^}]*\}")
 
 each_page = pytest.mark.parametrize("page", PAGES)
@@ -27,15 +28,6 @@ each_page = pytest.mark.parametrize("page", PAGES)
 
 def read(page: str) -> str:
     return (TOP / page).read_text()
-
-
-def filled(page: str) -> str:
-    spec = importlib.util.spec_from_file_location("docs_generate", TOP / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return cast("Callable[[str], str]", module.filled)(page)
 
 
 def code(page: str) -> Iterator[str]:
