@@ -7,7 +7,7 @@ TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t trac
 .DEFAULT_GOAL := help
 
 .PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart faults page otel herd \
-  grafana ha charts beside image systemd package notify storms lock clean fuzz-short fuzz evasions
+  grafana ha charts beside image systemd package notify storms lock clean fuzz-short fuzz evasions stranger
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -19,15 +19,20 @@ run: $(VENV)/run.stamp ## set up, then start the agent with the embedded collect
 demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a booted Debian kernel
 	@PYTHON=$(CURDIR)/$(BIN)/python tests/demo/run.sh
 
+stranger: $(VENV)/dev.stamp tests/setup.stamp ## the commands of the pages, as somebody who has only the README runs them (as root)
+	@$(TRACEFS)
+	@tests/guest/setup.sh 6.1
+	$(BIN)/python -m pytest -s -p no:randomly --confcutdir=tests tests/docs
+
 deb: $(VENV)/dev.stamp ## the Debian package, in dist/
 	@PYTHON=$(CURDIR)/$(BIN)/python deploy/debian/build.sh
 
 test: lint unit chart grafana native guests fuzz-short ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
 
-# what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
+# what is heavier too: what the pages show, Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
 # pid 1, the package, Prometheus with Alertmanager, Chromium, the real Collector and Kafka, a cluster; fuzzing for two hours
-test-all: test ha demo charts hotplug beside storms image systemd package notify page otel herd test-cluster bench fuzz ## everything there is
+test-all: test ha demo stranger charts hotplug beside storms image systemd package notify page otel herd test-cluster bench fuzz ## everything there is
 
 bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
