@@ -133,3 +133,30 @@ def test_every_metric_and_every_option_stands_in_its_page() -> None:
 def test_the_readme_is_short() -> None:
     shown = re.sub(r"<details>.*?</details>", "", read("README.md"), flags=re.DOTALL)
     assert len(shown.splitlines()) <= 195
+
+
+def test_what_the_readme_shows_of_why_is_what_why_prints() -> None:
+    """docs/commands.md is compared with what is printed; the README leaves lines of it out and says where."""
+    shown = re.findall(r"^\$ kmsg-exporter why\n(.*?)```", read("README.md"), re.MULTILINE | re.DOTALL)[0].splitlines()
+    printed = re.findall(r"^\$ kmsg-exporter why.*?\n(.*?)```", read("docs/commands.md"), re.MULTILINE | re.DOTALL)[0]
+    places = [printed.splitlines().index(line) for line in shown if line != "[...]"]
+    assert len(places) == 5
+    assert places == sorted(places)
+
+
+def test_the_readme_counts_the_alerts() -> None:
+    rules = read("deploy/prometheus/kmsg-exporter.rules.yaml")
+    assert f"{len(re.findall(r'^ +- alert: ', rules, re.MULTILINE))} alerts" in read("README.md")
+
+
+def test_every_module_that_the_architecture_names_is_there() -> None:
+    named = set(re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py|[a-z_]+/)`", read("docs/architecture.md")))
+    assert len(named) > 30
+    roots = (TOP, TOP / "kmsg_exporter", TOP / "kmsg_exporter" / "probes")
+    assert [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
+def test_every_source_that_the_readme_gives_is_used_and_none_is_missing() -> None:
+    page = read("README.md")
+    given = set(re.findall(r"^\[([a-z0-9-]+)\]: https://", page, re.MULTILINE))
+    assert given == set(re.findall(r"\]\[([a-z0-9-]+)\]", page))
