@@ -120,7 +120,8 @@ def test_every_metric_is_exposed(page: str) -> None:
 
 @each_page
 def test_every_link_leads_to_a_file(page: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", read(page)):
+    text = read(page)
+    for target in [*re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text), *re.findall(r'<img [^>]*src="([^"]+)"', text)]:
         if not target.startswith(("http://", "https://")):
             assert (TOP / page).parent.joinpath(target).exists(), target
 
