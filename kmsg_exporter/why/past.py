@@ -19,7 +19,7 @@ _QUERY: Final = "SELECT sequence, stored_unix, sent_unix, record FROM event ORDE
 
 @dataclass(frozen=True, slots=True)
 class Emptied:
-    """One event as it was stored. `sent_unix` is None while it waits; `attributes` are those of docs/event.md."""
+    """One event as it was stored. `sent_unix` is None while it waits; `attributes` are those of docs/push.md."""
 
     sequence: int
     stored_unix: float
