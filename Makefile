@@ -7,7 +7,7 @@ TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t trac
 .DEFAULT_GOAL := help
 
 .PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart faults page otel herd \
-  grafana ha charts beside image systemd package notify storms lock clean fuzz-short fuzz evasions stranger
+  grafana ha charts beside image systemd package notify storms lock clean fuzz-short fuzz evasions
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -19,6 +19,7 @@ run: $(VENV)/run.stamp ## set up, then start the agent with the embedded collect
 demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a booted Debian kernel
 	@PYTHON=$(CURDIR)/$(BIN)/python tests/demo/run.sh
 
+.PHONY: stranger
 stranger: $(VENV)/dev.stamp tests/setup.stamp ## the commands of the pages, as somebody who has only the README runs them (as root)
 	@$(TRACEFS)
 	@tests/guest/setup.sh 6.1

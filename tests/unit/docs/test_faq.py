@@ -62,11 +62,13 @@ PIECES = pieces()
 
 
 def unknown(message: str) -> list[str]:
-    """The words of a message that no text of ours has, and that are no value."""
-    message = re.sub(r"https?://\S+/v1/logs", " ", message)
+    """The parts of a message that are neither a text of ours, nor the part of one that was quoted, nor a value."""
+    message = re.sub(r"https?://\S+/v1/logs", "\0", message)
     for piece in PIECES:
-        message = message.replace(piece, " ")
-    return re.findall(r"[\w-]+", VALUES.sub(" ", message))
+        message = message.replace(piece, "\0")
+    parts = [part.strip() for part in VALUES.sub("\0", message).split("\0")]
+    words = [part for part in parts if re.search(r"\w", part)]
+    return [part for part in words if len(part) < LEAST or not any(part in piece for piece in PIECES)]
 
 
 @pytest.mark.parametrize("message", [quote for quote in QUOTED if quote not in FOREIGN and not NAMES.fullmatch(quote)])
