@@ -37,7 +37,7 @@ NAMES = re.compile(r"kmsg_\w+( 1)?|rate\(.*\)|/metrics|other")  # of metrics and
 LEAST = 8  # letters of a text of ours by which a message is known
 # What our programs fill in: paths, addresses, numbers, names, and the kernel's reasons.
 VALUES = re.compile(
-    r"/[\w./-]+|[\w.]*:\d+|\b\d+\b|'mkdir'|\b(pid|uvicorn|kmsg-exporter|restricted|refused|tls)\b"
+    r"(?<![\w.])/[\w./-]+|[\w.]*:\d+|\b\d+\b|'mkdir'|\b(pid|uvicorn|kmsg-exporter|restricted|refused|tls)\b"
     r"|Read-only file system|Permission denied|Address already in use|\bHTTP status\b|__x64_sys_syslog"
 )
 
@@ -62,13 +62,15 @@ PIECES = pieces()
 
 
 def unknown(message: str) -> list[str]:
-    """The parts of a message that are neither a text of ours, nor the part of one that was quoted, nor a value."""
-    message = re.sub(r"https?://\S+/v1/logs", "\0", message)
-    for piece in PIECES:
-        message = message.replace(piece, "\0")
-    parts = [part.strip() for part in VALUES.sub("\0", message).split("\0")]
-    words = [part for part in parts if re.search(r"\w", part)]
-    return [part for part in words if len(part) < LEAST or not any(part in piece for piece in PIECES)]
+    """What stands between the values and is neither a part of a text of ours nor made of some."""
+    left = []
+    for part in VALUES.sub("\0", re.sub(r"https?://\S+/v1/logs", "\0", message)).split("\0"):
+        if any(part.strip() in piece for piece in PIECES):
+            continue
+        for piece in PIECES:
+            part = part.replace(piece, "\0")
+        left += [words for words in part.split("\0") if re.search(r"\w", words)]
+    return left
 
 
 @pytest.mark.parametrize("message", [quote for quote in QUOTED if quote not in FOREIGN and not NAMES.fullmatch(quote)])
