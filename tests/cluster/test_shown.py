@@ -60,6 +60,7 @@ def test_helm_installs_tests_upgrades_rolls_back_and_removes(folder: Path) -> No
     shell(folder, f"{UPGRADE} {OURS}")
     shell(folder, "helm -n kmsg-exporter rollback kmsg-exporter")
     shell(folder, "helm -n kmsg-exporter uninstall kmsg-exporter")
+    shell(folder, "kubectl -n kmsg-exporter delete pvc -l app.kubernetes.io/instance=kmsg-exporter")
 
 
 def test_helm_takes_another_registry(folder: Path) -> None:
@@ -93,6 +94,8 @@ def test_the_manifests_run_agents_where_pod_security_was_mended(folder: Path) ->
     eventually(lambda: shell(folder, no_agent) == "", "the release's agents are gone")
     kubectl("apply", "-k", str(TOP / "deploy" / "kubernetes"))
     kubectl("label", "--overwrite", "namespace", "kmsg-exporter", "pod-security.kubernetes.io/enforce=restricted")
+    events = "kubectl -n kmsg-exporter get events --field-selector reason=FailedCreate"
+    eventually(lambda: "violates PodSecurity" in shell(folder, events), "Pod Security has refused the agent's pod")
     shell(folder, "kubectl label --overwrite namespace kmsg-exporter pod-security.kubernetes.io/enforce=privileged")
     shell(folder, "kubectl -n kmsg-exporter rollout restart daemonset/kmsg-exporter")
     shell(folder, "kubectl -n kmsg-exporter rollout status daemonset/kmsg-exporter")
@@ -101,5 +104,6 @@ def test_the_manifests_run_agents_where_pod_security_was_mended(folder: Path) ->
 
 
 def test_the_manifests_and_the_nodes_state_are_removed(folder: Path) -> None:
+    shell(folder, "kubectl -n kmsg-exporter delete daemonset kmsg-exporter")
     shell(folder, "kubectl delete -k deploy/kubernetes")
     shell(folder, REMOVE_STATE)

@@ -35,6 +35,14 @@ cp grafana/alerts/*.yaml             /etc/grafana/provisioning/alerting/
 cp grafana/provisioning/alerting/*   /etc/grafana/provisioning/alerting/
 systemctl restart grafana-server
 """
+ANOTHER_SOURCE = """
+sed -i 's/datasourceUid: prometheus/datasourceUid: YOURS/' /etc/grafana/provisioning/alerting/kmsg-alerts.yaml
+"""
+PIPX = (
+    "pip wheel --no-deps .\n"
+    "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install "
+    "'kmsg_exporter-0.1.0-py3-none-any.whl[collector,config,web]'"
+)
 
 
 def with_systemctl(machine: Machine) -> None:
@@ -79,18 +87,38 @@ def test_grafana_gets_its_files(machine: Machine) -> None:
     assert run(machine, GRAFANA) == ["systemctl restart grafana-server"]
     there = machine.run("cd /etc/grafana && find . -type f").stdout.split()
     assert {"./dashboards/kmsg-exporter/kmsg-fleet.json", "./provisioning/alerting/kmsg-alerts.yaml"} <= set(there)
+    machine.run(ANOTHER_SOURCE)
+    alerts = machine.read("/etc/grafana/provisioning/alerting/kmsg-alerts.yaml")
+    assert ("datasourceUid: YOURS" in alerts, "datasourceUid: prometheus" in alerts) == (True, False)
 
 
 def test_the_collector_is_installed_by_pip_from_the_checkout(machine: Machine) -> None:
     machine.run("python3 -m venv /opt/pip")
     machine.run("PATH=/opt/pip/bin:$PATH\npip install '.[collector,web]'")
     assert "--collector.listen-address" in machine.run("/opt/pip/bin/kmsg-exporter collector --help").stdout
+    machine.run("PATH=/opt/pip/bin:$PATH\npip install '.[collector]'")
+
+
+def test_pipx_installs_the_wheel(machine: Machine) -> None:
+    machine.run("apt-get install -y pipx")
+    machine.run("rm -f /usr/local/bin/kmsg-exporter")
+    machine.run(f"PATH=/opt/pip/bin:$PATH:/usr/bin\n{PIPX}")
+    assert machine.run("/usr/local/bin/kmsg-exporter --version").stdout.startswith("kmsg-exporter ")
 
 
 def test_the_package_is_made_and_installed(machine: Machine) -> None:
     machine.run("rm -f /usr/local/bin/kmsg-exporter /etc/default/kmsg-* /etc/systemd/system/kmsg-exporter.service")
+    machine.run("apt-get install git make python3-venv")
+    machine.run("apt-get install make python3-venv dpkg-dev binutils")
     machine.run("make deb")
     machine.run("apt install ./dist/kmsg-exporter_*.deb")
     assert machine.run("/usr/bin/kmsg-exporter --version").stdout.startswith("kmsg-exporter ")
     machine.run(f"cp {CHECKOUT}/dist/*.deb /srv")
     machine.run("cd /srv\napt install ./kmsg-exporter_*.deb")
+    machine.run(
+        "cp /srv/*.deb /srv/new.deb && DIST=/srv/old deploy/debian/build.sh 0.0.9 && mv /srv/old/*.deb /srv/old.deb"
+    )
+    machine.run("cd /srv\napt install --allow-downgrades ./old.deb")
+    assert machine.run("dpkg-query -W -f '${Version}' kmsg-exporter").stdout == "0.0.9"
+    machine.run("cd /srv\napt install ./new.deb")
+    assert machine.run("dpkg-query -W -f '${Version}' kmsg-exporter").stdout != "0.0.9"

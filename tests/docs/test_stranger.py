@@ -83,6 +83,12 @@ def test_the_other_commands_answer(machine: Machine) -> None:
     assert "something happened" in machine.run("kmsg-exporter recover").stdout
 
 
+def test_what_a_person_looks_up_is_there(machine: Machine) -> None:
+    assert "kmsg-exporter" in machine.run("ss -ltnp sport = :10144").stdout
+    assert "--collector.embedded" in machine.run("kmsg-exporter run --help").stdout
+    assert len(machine.run("openssl rand -hex 32").stdout) == 65
+
+
 def test_the_collector_has_the_event(machine: Machine) -> None:
     events = json.loads(machine.run("curl -s 'http://localhost:4318/api/events?since=24h&limit=20'").stdout)["events"]
     assert "culprit.sh" in [event["origin"] for event in events]

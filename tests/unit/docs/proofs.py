@@ -16,15 +16,55 @@ class Run:
 
 STRANGER: Final = Run("tests/docs/test_stranger.py")
 INSTALL: Final = Run("tests/docs/test_install.py")
+CONTRIBUTOR: Final = Run("tests/docs/test_contributor.py")
 CLUSTER: Final = Run("tests/cluster/test_shown.py")
 
 # Commands of make that are no test, and what runs their target. The others are a part of test-all.
 MAKE: Final = {
     "make run": Run("tests/docs/test_stranger.py", 'machine.start("make run", terminal)'),
+    "make faults": Run("pyproject.toml", '"tests/faults", "tests/collector"'),
+    "make sizing": Run("tests/sizing/test_sizing.py", "measure"),
+    "make lock": Run("tests/docs/test_contributor.py"),
     "make deb": Run("tests/docs/test_install.py", 'machine.run("make deb")'),
 }
 
+# Words of a sentence that look like a command, or are for a system that is none of ours.
+ELSEWHERE: Final = {
+    "apt purge": "tests/package purges it with dpkg",
+    "docker buildx": "a name",
+    "dnf install python3.11": "RHEL's",
+    "helm test": "a name; with its flags it is in the table",
+    "kubectl apply -k": "of the folder that the table has",
+    "pip install": "a name",
+}
+
 RUNS: Final = {
+    "apt-get install git make python3-venv": INSTALL,
+    "apt-get install make python3-venv dpkg-dev binutils": INSTALL,
+    "apt install ./new.deb": INSTALL,
+    "apt install --allow-downgrades ./old.deb": INSTALL,
+    "pip install '.[collector]'": INSTALL,
+    "pip wheel --no-deps .": INSTALL,
+    "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install "
+    "'kmsg_exporter-0.1.0-py3-none-any.whl[collector,config,web]'": INSTALL,
+    "sed -i 's/datasourceUid: prometheus/datasourceUid: YOURS/' "
+    "/etc/grafana/provisioning/alerting/kmsg-alerts.yaml": INSTALL,
+    "systemctl stop kmsg-exporter": Run("tests/systemd/test_units.py", 'run("systemctl", "stop", AGENT)'),
+    "mount -t tracefs nodev /sys/kernel/tracing": Run("tests/kernel/native.sh"),
+    "openssl rand -hex 32": STRANGER,
+    "ss -ltnp sport = :10144": STRANGER,
+    "kmsg-exporter run --help": STRANGER,
+    "dmesg -C": Run("tests/systemd/node.py", 'run("dmesg", "-C")'),
+    "dmesg -c": Run("tests/image/guest/nightly.sh", "/usr/bin/dmesg -c"),
+    "pytest -s tests/faults/hour.py": Run("Makefile", "pytest -s --confcutdir=tests tests/faults/hour.py"),
+    ".venv/bin/python docs/generate.py": CONTRIBUTOR,
+    ".venv/bin/python deploy/systemd/environment.py": CONTRIBUTOR,
+    ".venv/bin/python grafana/make.py": CONTRIBUTOR,
+    ".venv/bin/python tests/chart/sync.py": CONTRIBUTOR,
+    ".venv/bin/python -m pytest tests/unit/push": CONTRIBUTOR,
+    "kubectl -n kmsg-exporter delete daemonset kmsg-exporter": CLUSTER,
+    "kubectl -n kmsg-exporter get events --field-selector reason=FailedCreate": CLUSTER,
+    "kubectl -n kmsg-exporter delete pvc -l app.kubernetes.io/instance=kmsg-exporter": CLUSTER,
     "echo 'something happened' > /dev/kmsg && dmesg -C": STRANGER,
     ".venv/bin/kmsg-exporter why": STRANGER,
     ".venv/bin/kmsg-exporter recover": STRANGER,
@@ -104,5 +144,5 @@ RUNS: Final = {
     "tests/kernel/boot.sh 6.1 --append=lockdown=integrity lockdown": Run(
         "tests/kernel/guests.sh", "boot 6.1 --append=lockdown=integrity lockdown"
     ),
-    "python tests/guest/boot.py 6.1 -i -- bash": Run("tests/docs/test_contributor.py"),
+    "python tests/guest/boot.py 6.1 -i -- bash": CONTRIBUTOR,
 }

@@ -1,4 +1,4 @@
-"""The commands that the pages show: every line of their blocks of `sh`, and after the prompt in those of `console`."""
+"""The commands that the pages show: lines of blocks of `sh`, after the prompt in `console`, and in sentences."""
 
 from __future__ import annotations
 
@@ -17,6 +17,24 @@ _PAGES: Final = (
 )
 PAGES: Final = sorted(str(path.relative_to(TOP)) for pattern in _PAGES for path in TOP.glob(pattern))
 LANGUAGES: Final = {"sh", "console", "text", "yaml", "json", "ini", "promql"}  # what a block may be
+# What begins a command in a sentence. A name alone is no command there, but a word of the sentence.
+_PROGRAMS: Final = (
+    *(
+        "apt",
+        "apt-get",
+        "curl",
+        "dmesg",
+        "dnf",
+        "docker",
+        "helm",
+        "kmsg-exporter",
+        "kubectl",
+        "make",
+        "mount",
+        "openssl",
+    ),
+    *("pip", "pipx", "pytest", "sed", "ss", "systemctl", ".venv/bin/python"),
+)
 _BLOCK: Final = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 
 
@@ -37,3 +55,15 @@ def commands(page: str) -> list[str]:
             lines += [line.removeprefix("$ ") for line in whole if line.startswith("$ ")]
     bare = (re.sub(r"(^| )\s*#.*", "", line).strip() for line in lines)
     return [command for command in bare if command]
+
+
+def inline(page: str) -> list[str]:
+    """The commands within its sentences and tables."""
+    text = re.sub(r"^```.*?^```$", "", (TOP / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"<!-- generated: .*?<!-- end -->", "", text, flags=re.DOTALL)
+    found = [code.split() for code in re.findall(r"`([^`\n]+)`", text)]
+    return [" ".join(words) for words in found if len(words) > 1 and _first(words) in _PROGRAMS]
+
+
+def _first(words: list[str]) -> str:
+    return next((word for word in words if not re.match(r"[A-Z_]+=", word)), "")
