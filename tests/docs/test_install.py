@@ -41,7 +41,7 @@ sed -i 's/datasourceUid: prometheus/datasourceUid: YOURS/' /etc/grafana/provisio
 PIPX = (
     "pip wheel --no-deps .\n"
     "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install "
-    "'kmsg_exporter-0.1.0-py3-none-any.whl[collector,config,web]'"
+    "'./kmsg_exporter-0.1.0-py3-none-any.whl[collector,config,web]'"
 )
 
 
@@ -108,6 +108,7 @@ def test_pipx_installs_the_wheel(machine: Machine) -> None:
 
 def test_the_package_is_made_and_installed(machine: Machine) -> None:
     machine.run("rm -f /usr/local/bin/kmsg-exporter /etc/default/kmsg-* /etc/systemd/system/kmsg-exporter.service")
+    machine.write("/etc/apt/apt.conf.d/yes", 'APT::Get::Assume-Yes "true";\n')  # what a person answers
     machine.run("apt-get install git make python3-venv")
     machine.run("apt-get install make python3-venv dpkg-dev binutils")
     machine.run("make deb")

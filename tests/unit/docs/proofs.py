@@ -46,7 +46,7 @@ RUNS: Final = {
     "pip install '.[collector]'": INSTALL,
     "pip wheel --no-deps .": INSTALL,
     "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install "
-    "'kmsg_exporter-0.1.0-py3-none-any.whl[collector,config,web]'": INSTALL,
+    "'./kmsg_exporter-0.1.0-py3-none-any.whl[collector,config,web]'": INSTALL,
     "sed -i 's/datasourceUid: prometheus/datasourceUid: YOURS/' "
     "/etc/grafana/provisioning/alerting/kmsg-alerts.yaml": INSTALL,
     "systemctl stop kmsg-exporter": Run("tests/systemd/test_units.py", 'run("systemctl", "stop", AGENT)'),
