@@ -24,6 +24,7 @@ REMOVE_STATE = (
     " && kubectl -n kube-system rollout status daemonset/kmsg-exporter-remove-state --timeout=5m"
     "; kubectl -n kube-system delete -f deploy/kubernetes/remove-state.yaml"
 )
+REFUSED = 'is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostPID=true), hostPath volumes'
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +94,10 @@ def test_the_manifests_run_agents_where_pod_security_was_mended(folder: Path) ->
     no_agent = "kubectl -n kmsg-exporter get pods -l app.kubernetes.io/name=kmsg-exporter -o name"
     eventually(lambda: shell(folder, no_agent) == "", "the release's agents are gone")
     kubectl("apply", "-k", str(TOP / "deploy" / "kubernetes"))
-    kubectl("label", "--overwrite", "namespace", "kmsg-exporter", "pod-security.kubernetes.io/enforce=restricted")
+    kubectl("label", "--overwrite", "namespace", "kmsg-exporter", "pod-security.kubernetes.io/enforce=baseline")
+    kubectl("-n", "kmsg-exporter", "delete", "pods", "-l", "app.kubernetes.io/name=kmsg-exporter")
     events = "kubectl -n kmsg-exporter get events --field-selector reason=FailedCreate"
-    eventually(lambda: "violates PodSecurity" in shell(folder, events), "Pod Security has refused the agent's pod")
+    eventually(lambda: REFUSED in shell(folder, events), "Pod Security has refused the agent's pod, as the FAQ says")
     shell(folder, "kubectl label --overwrite namespace kmsg-exporter pod-security.kubernetes.io/enforce=privileged")
     shell(folder, "kubectl -n kmsg-exporter rollout restart daemonset/kmsg-exporter")
     shell(folder, "kubectl -n kmsg-exporter rollout status daemonset/kmsg-exporter")
