@@ -20,6 +20,7 @@ demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a boot
 	@PYTHON=$(CURDIR)/$(BIN)/python tests/demo/run.sh
 
 .PHONY: stranger
+test-all: stranger
 stranger: $(VENV)/dev.stamp tests/setup.stamp ## the commands of the pages, as somebody who has only the README runs them (as root)
 	@$(TRACEFS)
 	@tests/guest/setup.sh 6.1
@@ -31,9 +32,9 @@ deb: $(VENV)/dev.stamp ## the Debian package, in dist/
 test: lint unit chart grafana native guests fuzz-short ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
 
-# what is heavier too: what the pages show, Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
+# what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
 # pid 1, the package, Prometheus with Alertmanager, Chromium, the real Collector and Kafka, a cluster; fuzzing for two hours
-test-all: test ha demo stranger charts hotplug beside storms image systemd package notify page otel herd test-cluster bench fuzz ## everything there is
+test-all: test ha demo charts hotplug beside storms image systemd package notify page otel herd test-cluster bench fuzz ## everything there is
 
 bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
