@@ -38,6 +38,9 @@ ELSEWHERE: Final = {
     "pip install": "a name",
 }
 
+# Of the page whose examples are all of one night, the commands that are none of these.
+BESIDE: Final[dict[str, Run]] = {}
+
 RUNS: Final = {
     "apt-get install git make python3-venv": INSTALL,
     "apt-get install make python3-venv dpkg-dev binutils": INSTALL,

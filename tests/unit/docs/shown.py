@@ -39,9 +39,9 @@ _BLOCK: Final = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
-    """Language and text of each; one without a language that begins with a prompt is `console`."""
+    """Language and text of each; one without a language that begins with a prompt is `console`, with a command `sh`."""
     found = _BLOCK.findall((TOP / page).read_text())
-    return [(language or ("console" if text.startswith("$ ") else ""), text) for language, text in found]
+    return [(language or _guessed(text), text) for language, text in found]
 
 
 def commands(page: str) -> list[str]:
@@ -53,7 +53,7 @@ def commands(page: str) -> list[str]:
             lines += whole
         elif language == "console":
             lines += [line.removeprefix("$ ") for line in whole if line.startswith("$ ")]
-    bare = (re.sub(r"(^| )\s*#.*", "", line).strip() for line in lines)
+    bare = (re.sub(r"(^| )\s*#.*", "", line).strip().removeprefix("sudo ") for line in lines)
     return [command for command in bare if command]
 
 
@@ -63,6 +63,12 @@ def inline(page: str) -> list[str]:
     text = re.sub(r"<!-- generated: .*?<!-- end -->", "", text, flags=re.DOTALL)
     found = [code.split() for code in re.findall(r"`([^`\n]+)`", text)]
     return [" ".join(words) for words in found if len(words) > 1 and _first(words) in _PROGRAMS]
+
+
+def _guessed(text: str) -> str:
+    if text.startswith("$ "):
+        return "console"
+    return "sh" if text.startswith(_PROGRAMS) else ""
 
 
 def _first(words: list[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from proofs import ELSEWHERE, MAKE, RUNS, Run
+from proofs import BESIDE, ELSEWHERE, MAKE, RUNS, Run
 from shown import LANGUAGES, PAGES, TOP, blocks, commands, inline
 
 # Every command of this page is run and its output compared, by the test beside the commands.
@@ -76,9 +76,11 @@ def test_the_page_of_commands_is_played_whole() -> None:
     pattern = r"```\n\$ kmsg-exporter ([^\n]*)\n(.*?)```"
     assert pattern in played
     found = {line.partition("#")[0].strip() for line, _ in re.findall(pattern, (TOP / PLAYED).read_text(), re.DOTALL)}
-    shown = {command.removeprefix("kmsg-exporter ") for command in commands(PLAYED) if command not in RUNS}
+    shown = {command.removeprefix("kmsg-exporter ") for command in commands(PLAYED) if command not in BESIDE}
     assert shown <= found
     assert {"why", "recover", "history"} <= found
+    assert BESIDE.keys() - set(commands(PLAYED)) == set()
+    assert [command for command, run in BESIDE.items() if run.words not in texts(TOP / run.file)] == []
 
 
 FILES = {proof.file for proof in (*RUNS.values(), *MAKE.values())} - {"Makefile", "pyproject.toml"}
