@@ -97,6 +97,7 @@ def test_every_flag_is_a_flag(page: str) -> None:
     flags |= {"--help", "--version", "--json", "--backup"}
     flags |= {"--since", "--until", "--comm", "--exe", "--limit", "--path.log"}
     flags |= {"--level", "--facility", "--ctime", "--decode", "--raw", "--color"}
+    flags |= {"--once", "--interval", "--sort", "--reverse", "--filter"}
     foreign = {"--append", "--strict", "--set"}  # of tests/guest/boot.py, mypy and Helm
     for piece in code(page):
         assert set(re.findall(r"(?<![\w-])--[a-z][a-z.-]*", piece)) - flags - foreign == set()
