@@ -100,7 +100,7 @@ def emptying(
     origin: str = "cleanup.sh",
     hidden: int = 389,
     errors: int = 1,
-    **more: object,
+    coalesced: int = 1,
 ) -> Emptied:
     who: dict[str, object] = {
         "kmsg.process.comm": comm,
@@ -119,8 +119,7 @@ def emptying(
         "kmsg.hidden.last_seq": 1592,
         "kmsg.hidden.by_level": {"err": errors, "info": hidden - errors} if errors else {"info": hidden},
         "kmsg.hidden.sample": list(SAMPLE) if errors else [],
-        "kmsg.coalesced": 1,
-        **more,
+        "kmsg.coalesced": coalesced,
     }
     by = f"{comm} ({exe}, pid {pid}) run by {origin} <- cron" if comm else "an unknown process"
     among = f"{errors or 'none'} of them {'an error' if errors == 1 else 'errors'} or worse"

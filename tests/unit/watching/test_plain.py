@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from fake_moments import AFTER, BEFORE, EVENTS, UNIX, emptying, moment, snapshot
+from fake_moments import AFTER, BEFORE, EVENTS, INTRUDER, UNIX, emptying, moment, snapshot
 
 from kmsg_exporter.model import RingState
 from kmsg_exporter.watching import plain
@@ -60,9 +61,21 @@ def test_what_is_not_known_is_not_made_up() -> None:
 
 
 def test_several_emptyings_in_one_event_are_counted() -> None:
-    many = replace(moment(), emptyings=(emptying(9, 5.0, **{"kmsg.coalesced": 12}),), before=snapshot(BEFORE))
+    many = replace(moment(), emptyings=(emptying(9, 5.0, coalesced=12),), before=snapshot(BEFORE))
     line = list(plain.lines(many, Controls(), everybody=False, told=()))[-1]
     assert (
         line == "09:45:00 emptied at 09:44:55 by dmesg[1320] and 11 more run by cleanup.sh <- cron: 389 hidden, 1 error"
     )
     assert many.unix == UNIX
+
+
+def test_the_page_shows_what_is_printed() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "commands.md").read_text()
+    shown = page.split("$ sudo kmsg-exporter watch --once\n")[1].split("```")[0]
+    mild = {key: count for key, count in AFTER.items() if key[1] != INTRUDER}
+    now = replace(
+        moment(notes=("watching through the agent (pid 812, kprobe)",)),
+        snapshot=snapshot(mild, seconds=1.0),
+        emptyings=EVENTS[:2],
+    )
+    assert list(plain.lines(now, Controls(), everybody=True, told=())) == shown.splitlines()

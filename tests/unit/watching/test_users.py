@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fake_moments import AFTER, BEFORE, DMESG, INTRUDER, JOURNALD, PROBLEMS, RSYSLOGD, snapshot
+from fake_moments import AFTER, BEFORE, DMESG, INTRUDER, JOURNALD, PROBLEMS, READERS, RSYSLOGD, snapshot
 
 from kmsg_exporter.watching.users import ORDERS, Count, User, fitting, in_order, users
 
@@ -43,7 +43,7 @@ def test_two_snapshots_of_one_moment_are_not_compared() -> None:
 
 
 def test_who_holds_the_log_and_never_read_is_there_too() -> None:
-    (only,) = users(snapshot({}, readers=snapshot({}).readers[:1] if (snapshot({}).readers) else ()), None)
+    (only,) = users(snapshot({}, readers=READERS[:1]), None)
     assert (only.name, only.holds, only["reads"]) == (RSYSLOGD, {"proc_kmsg": (402,)}, Count(0, None))
 
 
