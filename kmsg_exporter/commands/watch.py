@@ -48,7 +48,7 @@ def _show(config: Config, chosen: Controls, ending: Ending, seconds: float, envi
         ) from exc
     feed = Feed(config)
     configure("error", "terminal", _Notes(feed.note), environ=environ)  # a log would be written over the screen
-    colours = not environ.get("NO_COLOR")
+    colours = screen.colours_of(environ)
     with feed:
         if not ending.asked:
             screen.run(chosen, feed.next, ending, node=config.node_name, interval_seconds=seconds, colours=colours)

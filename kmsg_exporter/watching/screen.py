@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import curses
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, Literal
 
 import urwid
 
@@ -16,19 +17,21 @@ from kmsg_exporter.watching.controls import Controls
 from kmsg_exporter.watching.ending import Ending
 from kmsg_exporter.watching.feed import Moment
 
-# name, foreground, background, and what a terminal without colours shows
-PALETTE: Final = (
-    ("head", "black", "light gray", "standout"),
-    ("columns", "black", "dark cyan", "standout"),
-    ("sorted", "white,bold", "dark cyan", "standout,bold"),
-    ("selected", "black", "yellow", "standout"),
-    ("alert", "light red,bold", "default", "bold"),
-    ("good", "dark green", "default", "default"),
-    ("bar", "dark cyan", "default", "bold"),
-    ("label", "default,bold", "default", "bold"),
-    ("note", "yellow", "default", "default"),
-    ("dim", "dark gray", "default", "default"),
+# Name, foreground, background, what a terminal without colours shows, and what one with 256 does where that differs.
+# A bright background blinks on the console, and a bright black is black on some terminals: neither is used with fewer.
+PALETTE: Final[tuple[tuple[str, str, str, str, str | None, str | None], ...]] = (
+    ("head", "black", "light gray", "standout", None, None),
+    ("columns", "black", "dark cyan", "standout", None, None),
+    ("sorted", "white,bold", "dark cyan", "standout,bold", None, None),
+    ("selected", "black", "brown", "bold,underline", None, None),
+    ("alert", "light red,bold", "default", "bold", None, None),
+    ("good", "dark green", "default", "default", None, None),
+    ("bar", "dark cyan", "default", "bold", None, None),
+    ("label", "default,bold", "default", "bold", None, None),
+    ("note", "yellow", "default", "default", None, None),
+    ("dim", "default", "default", "default", "g58", "default"),
 )
+Colours = Literal[1, 16, 256]
 _Key = str | tuple[str, int, int, int]
 _RESIZED: Final = "window resize"
 _JOIN_SECONDS: Final = 5.0
@@ -62,6 +65,18 @@ class Page(urwid.Widget):
         self._invalidate()
 
 
+def colours_of(environ: Mapping[str, str]) -> Colours:
+    """How many to use: 1 where they are not wanted or not there, else 16 or 256."""
+    if environ.get("NO_COLOR"):
+        return 1
+    try:
+        curses.setupterm(environ.get("TERM"), 1)
+        number = curses.tigetnum("colors")
+    except curses.error:  # a terminal that this machine does not know: a new one, as a rule
+        return 16
+    return 256 if number >= 256 else 16 if number >= 8 else 1
+
+
 def run(
     controls: Controls,
     next_moment: Callable[[], Moment],
@@ -69,12 +84,12 @@ def run(
     *,
     node: str,
     interval_seconds: float,
-    colours: bool,
+    colours: Colours,
 ) -> None:
     """Until the person quits, or `ending` is asked for; the terminal is then as it was."""
     page = Page(controls, node)
     terminal = urwid.display.raw.Screen()
-    terminal.set_terminal_properties(colors=16 if colours else 1)
+    terminal.set_terminal_properties(colors=colours)
     moments: queue.SimpleQueue[Moment] = queue.SimpleQueue()
 
     def wake() -> None:
