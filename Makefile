@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart faults page otel herd \
+.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart faults page watch otel herd \
   grafana ha charts beside image systemd package notify storms lock clean fuzz-short fuzz evasions
 
 help: ## this list
@@ -33,8 +33,8 @@ test: lint unit chart grafana native guests fuzz-short ## everything within 25 m
 	@echo "all tests passed"
 
 # what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
-# pid 1, the package, Prometheus with Alertmanager, Chromium, the real Collector and Kafka, a cluster; fuzzing for two hours
-test-all: test ha demo charts hotplug beside storms image systemd package notify page otel herd test-cluster bench fuzz ## everything there is
+# pid 1, the package, Prometheus with Alertmanager, Chromium, tmux, the real Collector and Kafka, a cluster; fuzzing for two hours
+test-all: test ha demo charts hotplug beside storms image systemd package notify page watch otel herd test-cluster bench fuzz ## everything there is
 
 bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
@@ -80,6 +80,11 @@ otel: $(VENV)/dev.stamp ## agents' senders, the real OpenTelemetry Collector and
 	tests/otel/setup.sh
 	$(BIN)/python -m pytest -c tests/otel/pytest.ini --confcutdir=tests -p no:cacheprovider tests/otel
 
+watch: $(VENV)/dev.stamp tests/setup.stamp ## the live screen in a real terminal, with a real agent (as root)
+	@$(TRACEFS)
+	tests/watch/setup.sh
+	$(BIN)/python -m pytest -c tests/watch/pytest.ini --confcutdir=tests -p no:cacheprovider tests/watch
+
 fuzz-short: $(VENV)/fuzz.stamp
 	$(BIN)/python -m pytest --confcutdir=tests tests/fuzz
 	$(BIN)/python tests/fuzz/run.py --seconds 2 --jobs 2
@@ -118,7 +123,9 @@ grafana: $(VENV)/dev.stamp tests/setup.stamp
 	tests/grafana/setup.sh
 	$(BIN)/python -m pytest -c tests/grafana/pytest.ini --confcutdir=tests -p no:cacheprovider tests/grafana
 
-pictures: $(VENV)/dev.stamp ## draw the dashboards' and the alert's pictures in docs/ anew
+pictures: $(VENV)/dev.stamp ## draw the dashboards', the alert's and watch's pictures in docs/ anew
+	tests/page/setup.sh
+	PYTHONPATH=tests/fakes $(BIN)/python tests/watch/picture.py
 	tests/grafana/setup.sh --pictures
 	$(BIN)/python tests/grafana/pictures.py
 	PICTURES=docs $(BIN)/python -m pytest --confcutdir=tests tests/notify
@@ -148,8 +155,8 @@ ha: $(VENV)/dev.stamp tests/setup.stamp
 
 lock: $(VENV)/dev.stamp ## make the lock files anew
 	$(BIN)/pip install -q --disable-pip-version-check uv
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra web pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra web --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra watch --extra web pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra watch --extra web --group dev pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:fuzz -o requirements-fuzz.lock
 
 clean: ## remove what make made

@@ -89,6 +89,7 @@ def test_every_flag_is_a_flag(page: str) -> None:
     flags |= {"--help", "--version", "--json", "--backup"}
     flags |= {"--since", "--until", "--comm", "--exe", "--limit", "--path.log"}
     flags |= {"--level", "--facility", "--ctime", "--decode", "--raw", "--color"}
+    flags |= {"--once", "--interval", "--sort", "--reverse", "--filter"}
     foreign = {"--append", "--strict", "--set"}  # of tests/guest/boot.py, mypy and Helm
     foreign |= {"--create-namespace", "--device", "--field-selector", "--overwrite"}  # of Helm, podman and kubectl
     for piece in code(page):
