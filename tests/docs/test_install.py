@@ -97,6 +97,7 @@ def test_the_collector_is_installed_by_pip_from_the_checkout(machine: Machine) -
     machine.run("PATH=/opt/pip/bin:$PATH\npip install '.[collector,web]'")
     assert "--collector.listen-address" in machine.run("/opt/pip/bin/kmsg-exporter collector --help").stdout
     machine.run("PATH=/opt/pip/bin:$PATH\npip install '.[collector]'")
+    machine.run("PATH=/opt/pip/bin:$PATH\npip install '.[watch]'")
 
 
 def test_pipx_installs_the_wheel(machine: Machine) -> None:

@@ -39,7 +39,10 @@ ELSEWHERE: Final = {
 }
 
 # Of the page whose examples are all of one night, the commands that are none of these.
-BESIDE: Final[dict[str, Run]] = {}
+BESIDE: Final = {
+    "kmsg-exporter watch": Run("tests/watch/terminal.py", "watch"),
+    "kmsg-exporter watch --once": Run("tests/unit/commands/test_watch.py", '"--once"'),
+}
 
 RUNS: Final = {
     "apt-get install git make python3-venv": INSTALL,
@@ -47,6 +50,7 @@ RUNS: Final = {
     "apt install ./new.deb": INSTALL,
     "apt install --allow-downgrades ./old.deb": INSTALL,
     "pip install '.[collector]'": INSTALL,
+    "pip install '.[watch]'": INSTALL,
     "pip wheel --no-deps .": INSTALL,
     "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install "
     "'./kmsg_exporter-0.1.0-py3-none-any.whl[collector,config,web]'": INSTALL,
@@ -82,6 +86,7 @@ RUNS: Final = {
     "kmsg-exporter recover": STRANGER,
     "kmsg-exporter history": STRANGER,
     "kmsg-exporter doctor": STRANGER,
+    "kmsg-exporter watch": Run("tests/watch/terminal.py", "watch"),
     "kmsg-exporter cleanup": STRANGER,
     "curl 'http://localhost:4318/api/events?since=24h&severe=1&limit=20'": STRANGER,
     "pip install '.[collector,web]'": INSTALL,
