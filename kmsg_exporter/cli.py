@@ -33,6 +33,7 @@ _COMMANDS = {
     "why": "why dmesg or a log file lacks lines: who emptied it, where they go",
     "recover": "print what a clear of the log hides, as dmesg would print it",
     "history": "who emptied this node's log, from the agent's own records on disk",
+    "watch": "who clears and reads the log now, live; lines in a pipe or with --once",
     "cleanup": "remove what a killed agent left in tracefs",
 }
 _SERVICES = {"run", "collector"}
@@ -100,7 +101,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
             from kmsg_exporter.commands.doctor import main as doctor
 
             return doctor(config, environ, as_json=args.json)
-        if args.command in ("why", "recover", "history"):
+        if args.command in ("why", "recover", "history", "watch"):
             from importlib import import_module
 
             return int(import_module(f"kmsg_exporter.commands.{args.command}").main(config, args))

@@ -11,6 +11,7 @@ from typing import Final
 STEP_EVENTS: Final = 200
 _SLACK: Final = 64  # when it is full, a 64th is cleared, so that room is made now and then, not at each commit
 _NS: Final = 10**9
+_LAST: Final = (1 << 63) - 1  # of all sequence numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +60,12 @@ class Retention:
 
     def step(self) -> Gone:
         """Let go of at most STEP_EVENTS. Raises sqlite3.Error."""
-        before = self._now_ns() - int(self._keep.retention_seconds * _NS)
-        old = self._connection.execute(
-            "SELECT seq FROM (SELECT seq, received_unix_ns FROM event ORDER BY seq LIMIT ?) WHERE received_unix_ns < ?",
-            (STEP_EVENTS, before),
-        ).fetchall()
-        if old:
+        if old := self._old():
             self._delete(old)
             return Gone(age=len(old), more=len(old) == STEP_EVENTS)
         if not self._over():
             return Gone()
-        oldest = self._connection.execute("SELECT seq FROM event ORDER BY seq LIMIT ?", (STEP_EVENTS,)).fetchall()
+        oldest = self._oldest(_LAST)
         self._delete(oldest)
         return Gone(bytes=len(oldest), more=len(oldest) == STEP_EVENTS)
 
@@ -86,6 +82,29 @@ class Retention:
     def _now_ns(self) -> int:
         """The wall clock, or less: one that was set forward by a year must not cost a year of events."""
         return min(self._clock_ns(), self._offset_ns + self._running_ns())
+
+    def _old(self) -> list[tuple[int]]:
+        """The oldest arrivals up to the first that is to be kept.
+
+        None is older than one before it: its time is of a clock that was set back. A time that is yet to come is of a
+        clock that was ahead, and says nothing.
+        """
+        now = self._now_ns()
+        before = now - int(self._keep.retention_seconds * _NS)
+        last = 0
+        for seq, received_ns in self._connection.execute(
+            "SELECT seq, received_unix_ns FROM event WHERE received_unix_ns <= ? ORDER BY seq LIMIT ?",
+            (now, STEP_EVENTS),
+        ):
+            if received_ns >= before:
+                break
+            last = seq
+        return self._oldest(last)
+
+    def _oldest(self, last: int) -> list[tuple[int]]:
+        return self._connection.execute(
+            "SELECT seq FROM event WHERE seq <= ? ORDER BY seq LIMIT ?", (last, STEP_EVENTS)
+        ).fetchall()
 
     def _over(self) -> bool:
         used = self._page_size * (self._pragma("page_count") - self._pragma("freelist_count"))

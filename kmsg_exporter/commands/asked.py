@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from kmsg_exporter.why import moment, names
 T = TypeVar("T")
 
 _COLUMNS: Final = 80  # of a terminal that nobody has made wider
+
+# as watching.users has them: this file is read for each command, and that one only for watch
+ORDERS: Final = ("activity", "clears", "reads", "bytes", "writes", "name")
+_NUMBER: Final = re.compile(r"\d{1,4}(\.\d{1,3})?")
 
 EXAMPLES: Final = {
     "run": (
@@ -52,6 +57,11 @@ EXAMPLES: Final = {
         ("kmsg-exporter why", "why dmesg or a log file lacks lines"),
         ("kmsg-exporter why --since=2h", "troubles of the last two hours only"),
         ("kmsg-exporter why --json", "the same for programs"),
+    ),
+    "watch": (
+        ("kmsg-exporter watch", "who clears and reads the log now; q quits, ? helps"),
+        ("kmsg-exporter watch --sort=reads", "the busiest readers first"),
+        ("kmsg-exporter watch --once", "one interval as lines, for scripts"),
     ),
 }
 
@@ -95,6 +105,7 @@ EXITS: Final = {
     "cleanup": "0 done, also when nothing was there; 1 it could not be, or an agent runs here; 2 a wrong flag",
     "recover": "0 done, also when nothing is hidden; 1 the hidden records can't be had; 2 a wrong flag",
     "history": "0 done, also when there is none; 1 there is no history that could be read; 2 a wrong flag",
+    "watch": "0 it was ended; 1 nothing can be seen here, or the screen's library is missing; 2 a wrong flag",
     "why": "0 nothing wrong was found; 1 the log could not be looked at; 2 a wrong flag; 3 something was found",
 }
 
@@ -165,7 +176,33 @@ def _collector(command: argparse.ArgumentParser) -> None:
     )
 
 
-_OWN: Final = {"recover": _recover, "history": _history, "why": _why, "doctor": _doctor, "collector": _collector}
+def _watch(command: argparse.ArgumentParser) -> None:
+    which = command.add_argument_group("Who is shown")
+    which.add_argument("--filter", metavar="TEXT", default="", help="whose comm or exe has this text in it, or a glob")
+    which.add_argument(
+        "--sort", metavar="ORDER", default="activity", choices=ORDERS, help=f"by {', '.join(ORDERS)}; most first"
+    )
+    which.add_argument("--reverse", action="store_true", help="the other way round")
+    how = command.add_argument_group("How it is shown")
+    how.add_argument("--interval", metavar="SECONDS", default="1", help="how often (default: 1)")
+    how.add_argument(
+        "--once", action="store_true", help="lines, once, after one interval; a pipe gets lines each interval"
+    )
+
+
+def interval(text: str) -> float:
+    """Of --interval, in seconds. Raises ConfigError."""
+    return _checked("--interval", text, _seconds)
+
+
+_OWN: Final = {
+    "recover": _recover,
+    "history": _history,
+    "why": _why,
+    "doctor": _doctor,
+    "collector": _collector,
+    "watch": _watch,
+}
 
 
 def window(args: argparse.Namespace) -> Window:
@@ -225,6 +262,13 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise ValueError("is not a number above 0")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text) if _NUMBER.fullmatch(text) else 0.0
+    if not 0.2 <= seconds <= 3600:
+        raise ValueError("is not a number of seconds from 0.2 to 3600")
+    return seconds
 
 
 def _checked(flag: str, text: str, read: Callable[[str], T]) -> T:

@@ -113,6 +113,9 @@ def test_package_works_on_the_next_debian_too(package: Path, trixie: Path) -> No
     run("chroot", trixie, "dpkg", "--install", "/srv/kmsg-exporter.deb")
     assert run("chroot", trixie, "python3", "--version").startswith("Python 3.13.")
     assert run("chroot", trixie, "kmsg-exporter", "--version") == f"kmsg-exporter {VERSION}\n"
+    assert "--once" in run("chroot", trixie, "kmsg-exporter", "watch", "--help")
+    screen = "import sys; sys.path.insert(0, '/usr/lib/kmsg-exporter'); import kmsg_exporter.watching.screen"
+    assert run("chroot", trixie, "python3", "-c", screen) == ""
     assert "--collector.listen-address" in run("chroot", trixie, "kmsg-exporter", "collector", "--help")
     code = "import sys; sys.path.insert(0, '/usr/lib/kmsg-exporter'); import bcrypt, yaml, jinja2, requests, tenacity; "
     code += "import kmsg_exporter.agent.agent, kmsg_exporter.collector.server; print('imported')"

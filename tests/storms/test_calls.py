@@ -21,9 +21,11 @@ def test_a_clear_loop_at_full_speed_is_counted_to_the_last(
     tmp_path: Path, backend: str, programs: Path, figures: Figures
 ) -> None:
     with running(tmp_path, backend) as agent, scraped(agent.port) as scrapers:
+        calls = int(run(programs / "clears", 1))  # what is needed once for each caller
         before = used(agent.pid)
-        calls = int(run(programs / "clears", SECONDS))
+        more = int(run(programs / "clears", SECONDS))
         after = used(agent.pid)
+        calls += more
         if counted_in_kernel():  # also those that nobody can be named for: their records were lost around its exec
             comes_to(calls, lambda: agent.count("kmsg_clears_total"))
         else:  # a call is two records
@@ -31,7 +33,7 @@ def test_a_clear_loop_at_full_speed_is_counted_to_the_last(
         counted = {(labels["comm"], labels["exe"]) for labels, _ in agent.samples("kmsg_clears_total")}
         assert {("clears", str(programs / "clears"))} <= counted <= {("clears", str(programs / "clears")), OTHER}
         clears, lost = agent.count("kmsg_clears_total"), agent.count(LOST)
-        what = f"clear loop, {calls // SECONDS:,} a second"
+        what = f"clear loop, {more // SECONDS:,} a second"
         figures.add(f"{what}: counted, lost records", f"{clears:.0f} of {calls}, {lost:.0f}")
         report(figures, what, before, after, scrapers, share=0.25)
 
@@ -59,7 +61,7 @@ def report(
     figures: Figures, what: str, before: Used, after: Used, scrapers: tuple[Scraper, ...], *, share: float
 ) -> None:
     figures.add(f"{what}: CPU", f"{after.share(before):.1%} of a core", f"at most {share:.1%}")
-    figures.add(f"{what}: memory", f"{(after.peak_bytes - before.rss_bytes) / MIB:+.1f} MiB", "+0")
+    figures.add(f"{what}: memory", f"{(after.peak_bytes - before.peak_bytes) / MIB:+.1f} MiB", "+0")
     figures.add(
         f"{what}: slowest /metrics", f"{max(one.slowest_seconds for one in scrapers) * 1000:.0f} ms", "at most 100 ms"
     )

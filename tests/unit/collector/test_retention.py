@@ -101,6 +101,18 @@ def test_a_clock_that_is_set_forward_costs_nothing_until_that_time_has_passed(co
     assert retention.step().age == 1
 
 
+def test_what_came_while_the_clock_was_wrong_goes_with_what_came_before_it(connection: sqlite3.Connection) -> None:
+    clocks = Clocks()
+    retention = Retention(connection, Keep(), clock_ns=lambda: clocks.wall_ns, running_ns=lambda: clocks.running_ns)
+    add_day(connection, NOW_NS, 1)
+    add_day(connection, NOW_NS - 365 * DAY_NS, 1)  # set back by a year
+    add_day(connection, NOW_NS + 365 * DAY_NS, 300)  # and forward
+    add_day(connection, NOW_NS + 1, 1)
+    assert retention.step().age == 0
+    clocks.pass_days(91)
+    assert [retention.step().age for _ in range(3)] == [200, 103, 0]
+
+
 def test_when_it_is_full_the_oldest_go_and_their_room_is_used_again(
     path: Path, stored: Callable[[], list[str]]
 ) -> None:
