@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo deb test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart faults page otel herd \
+.PHONY: help run demo deb man test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart faults page watch otel herd \
   grafana ha charts beside image systemd package notify storms lock clean fuzz-short fuzz evasions
 
 help: ## this list
@@ -19,15 +19,26 @@ run: $(VENV)/run.stamp ## set up, then start the agent with the embedded collect
 demo: $(VENV)/dev.stamp ## watch an OOM kill get lost and found again, in a booted Debian kernel
 	@PYTHON=$(CURDIR)/$(BIN)/python tests/demo/run.sh
 
+.PHONY: stranger
+test-all: stranger
+stranger: $(VENV)/dev.stamp tests/setup.stamp ## the commands of the pages, as somebody who has only the README runs them (as root)
+	@$(TRACEFS)
+	@tests/guest/setup.sh 6.1
+	$(BIN)/python -m pytest -s -p no:randomly --confcutdir=tests tests/docs
+
 deb: $(VENV)/dev.stamp ## the Debian package, in dist/
 	@PYTHON=$(CURDIR)/$(BIN)/python deploy/debian/build.sh
+
+man: $(VENV)/dev.stamp ## the manual page, and completion for bash, zsh and fish, in dist/
+	@PYTHON=$(CURDIR)/$(BIN)/python deploy/shell/build.sh
+	@echo "dist/kmsg-exporter.1: man -l dist/kmsg-exporter.1"
 
 test: lint unit chart grafana native guests fuzz-short ## everything within 25 minutes on two cores: code, files, real kernels
 	@echo "all tests passed"
 
 # what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
-# pid 1, the package, Prometheus with Alertmanager, Chromium, the real Collector and Kafka, a cluster; fuzzing for two hours
-test-all: test ha demo charts hotplug beside storms image systemd package notify page otel herd test-cluster bench fuzz ## everything there is
+# pid 1, the package, Prometheus with Alertmanager, Chromium, tmux, the real Collector and Kafka, a cluster; fuzzing for two hours
+test-all: test ha demo charts hotplug beside storms image systemd package notify page watch otel herd test-cluster bench fuzz ## everything there is
 
 bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
@@ -41,10 +52,10 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	@for part in grafana/ deploy/systemd/ tests/unit/*/ tests/*/; do beside=; case $$part in tests/unit/) continue;; \
+	@for part in grafana/ deploy/systemd/ deploy/shell/ tests/unit/*/ tests/*/; do beside=; case $$part in tests/unit/) continue;; \
 	  tests/grafana/) beside=grafana;; tests/page/) beside=tests/notify;; tests/package/) beside=tests/systemd;; \
 	  tests/beside/) beside=tests/hotplug;; esac; \
-	  MYPYPATH=tests/fakes:tests/guest:tests/kernel:tests/bench:$$beside $(BIN)/mypy --no-error-summary $$part || exit 1; done
+	  MYPYPATH=tests/fakes:tests/guest:tests/kernel:tests/bench:docs:$$beside $(BIN)/mypy --no-error-summary $$part || exit 1; done
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
 
@@ -72,6 +83,11 @@ page: $(VENV)/dev.stamp tests/setup.stamp ## the collector's pages in Chromium
 otel: $(VENV)/dev.stamp ## agents' senders, the real OpenTelemetry Collector and Kafka, and kills in between
 	tests/otel/setup.sh
 	$(BIN)/python -m pytest -c tests/otel/pytest.ini --confcutdir=tests -p no:cacheprovider tests/otel
+
+watch: $(VENV)/dev.stamp tests/setup.stamp ## the live screen in a real terminal, with a real agent (as root)
+	@$(TRACEFS)
+	tests/watch/setup.sh
+	$(BIN)/python -m pytest -c tests/watch/pytest.ini --confcutdir=tests -p no:cacheprovider tests/watch
 
 fuzz-short: $(VENV)/fuzz.stamp
 	$(BIN)/python -m pytest --confcutdir=tests tests/fuzz
@@ -111,7 +127,9 @@ grafana: $(VENV)/dev.stamp tests/setup.stamp
 	tests/grafana/setup.sh
 	$(BIN)/python -m pytest -c tests/grafana/pytest.ini --confcutdir=tests -p no:cacheprovider tests/grafana
 
-pictures: $(VENV)/dev.stamp ## draw the dashboards' and the alert's pictures in docs/ anew
+pictures: $(VENV)/dev.stamp ## draw the dashboards', the alert's and watch's pictures in docs/ anew
+	tests/page/setup.sh
+	PYTHONPATH=tests/fakes $(BIN)/python tests/watch/picture.py
 	tests/grafana/setup.sh --pictures
 	$(BIN)/python tests/grafana/pictures.py
 	PICTURES=docs $(BIN)/python -m pytest --confcutdir=tests tests/notify
@@ -133,7 +151,7 @@ systemd: $(VENV)/dev.stamp tests/setup.stamp
 
 package: $(VENV)/dev.stamp tests/setup.stamp
 	tests/systemd/boot.sh tests/package/test_life.py
-	$(BIN)/python -m pytest tests/package/test_artifacts.py
+	$(BIN)/python -m pytest -o pythonpath=tests/package tests/package/test_artifacts.py
 
 ha: $(VENV)/dev.stamp tests/setup.stamp
 	@$(TRACEFS)
@@ -141,8 +159,8 @@ ha: $(VENV)/dev.stamp tests/setup.stamp
 
 lock: $(VENV)/dev.stamp ## make the lock files anew
 	$(BIN)/pip install -q --disable-pip-version-check uv
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra web pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra web --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra watch --extra web pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra collector --extra config --extra watch --extra web --group dev pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group pyproject.toml:fuzz -o requirements-fuzz.lock
 
 clean: ## remove what make made
@@ -151,11 +169,12 @@ clean: ## remove what make made
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/run.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@echo "installing the packages of requirements.lock into $(VENV): once, some 15 s"
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp

@@ -4,6 +4,8 @@ KmsgExporterError
 ├── ConfigError              a flag, variable or file value that is wrong (exit code 2)
 ├── AlreadyRunning           another agent holds this node
 ├── NotPermitted             what was asked for needs a privilege that this process lacks
+├── NotHere                  this machine has no Linux kernel log, or no procfs
+├── OutputError              what a command prints can't be written
 ├── TracefsError
 │   ├── TracefsNotMounted
 │   ├── FeatureUnavailable   this kernel has no such file, tracer or symbol
@@ -35,6 +37,14 @@ class AlreadyRunning(KmsgExporterError):
 
 class NotPermitted(KmsgExporterError):
     """What was asked for needs a privilege that this process lacks."""
+
+
+class NotHere(KmsgExporterError):
+    """This machine has no Linux kernel log, or no procfs."""
+
+
+class OutputError(KmsgExporterError):
+    """What a command prints can't be written."""
 
 
 class TracefsError(KmsgExporterError):

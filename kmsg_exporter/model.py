@@ -159,6 +159,7 @@ class RingState:
     records_total: int | None = None
     overwritten_records_total: int | None = None
     buffer_bytes: int | None = None
+    used_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,12 @@ find "$lib" -name '*.dist-info' -exec sh -c 'rm -f "$1/RECORD" "$1/direct_url.js
 install -D -m 755 "$here/kmsg-exporter" "$root/usr/bin/kmsg-exporter"
 install -d "$root/etc/default" "$share/doc/kmsg-exporter" "$root/DEBIAN"
 install -D -m 644 -t "$root/usr/lib/systemd/system" "$top"/deploy/systemd/*.service
+PYTHON=$python "$top/deploy/shell/build.sh" "$work/shell"
+install -D -m 644 "$work/shell/kmsg-exporter.1" "$share/man/man1/kmsg-exporter.1"
+gzip -9n "$share/man/man1/kmsg-exporter.1"
+install -D -m 644 "$work/shell/kmsg-exporter.bash" "$share/bash-completion/completions/kmsg-exporter"
+install -D -m 644 "$work/shell/kmsg-exporter.zsh" "$share/zsh/vendor-completions/_kmsg-exporter"
+install -D -m 644 "$work/shell/kmsg-exporter.fish" "$share/fish/vendor_completions.d/kmsg-exporter.fish"
 for unit in kmsg-exporter kmsg-collector; do
   install -m 644 "$top/deploy/systemd/$unit.default" "$root/etc/default/$unit"
   echo "/etc/default/$unit"

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kmsg_exporter import __version__
 from kmsg_exporter.agent import destination, place
+from kmsg_exporter.agent.face import Face
 from kmsg_exporter.agent.narrator import narrate_emptying
 from kmsg_exporter.agent.notify import Notifier
 from kmsg_exporter.agent.reload import Reloader
+from kmsg_exporter.agent.snapshot import snapshot
 from kmsg_exporter.agent.story import Storyteller
 from kmsg_exporter.agent.tally import Tally
 from kmsg_exporter.agent.teller import Teller
@@ -26,7 +28,7 @@ from kmsg_exporter.clock import boot_id, boot_ns
 from kmsg_exporter.config import Config
 from kmsg_exporter.coverage import unseen
 from kmsg_exporter.errors import KmsgExporterError, RingUnavailable, TracefsNotMounted
-from kmsg_exporter.local import LocalServer
+from kmsg_exporter.local import Answer, LocalServer
 from kmsg_exporter.metrics.totals import Totals
 from kmsg_exporter.metrics.web import WebServer
 from kmsg_exporter.model import Emptying, Observation
@@ -46,6 +48,7 @@ from kmsg_exporter.push.witness import Witness
 from kmsg_exporter.ring.devkmsg import DevKmsg
 from kmsg_exporter.ring.look import Ring
 from kmsg_exporter.ring.syslog import SyslogRing, buffer_bytes
+from kmsg_exporter.tracefs.handover import is_wanted
 from kmsg_exporter.webconfig import Guard
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("kmsg_exporter")
 
 SPOOL_NAME = "spool.sqlite3"
-SOCKET_NAME = "agent.sock"
+SOCKET_NAME = place.SOCKET_NAME
 WITNESS_NAME = "spool.witness"
 _SENDER_STOP_SECONDS = 1.0
 
@@ -67,12 +70,26 @@ class Agent:
     """
 
     def __init__(
-        self, config: Config, environ: Mapping[str, str], *, read_config: Callable[[], Config] | None = None
+        self,
+        config: Config,
+        environ: Mapping[str, str],
+        *,
+        read_config: Callable[[], Config] | None = None,
+        position: RingPosition | None = None,
+        gives_way: bool = False,
     ) -> None:
-        """`read_config` reads the configuration again; without it `reload` only reads the secrets again."""
+        """`read_config` reads the configuration again; without it `reload` only reads the secrets again.
+
+        `position` is where the log stood when somebody last looked, where the state directory does not know. Who
+        `gives_way` is to be stopped when it `is_wanted`: another agent waits for this node.
+        """
         self.config = config
         self._environ = environ
         self._read_config = read_config or (lambda: config)
+        self._position = position
+        self._gives_way = gives_way
+        self._offered: int | None = None
+        self.answers: Mapping[str, Answer] = {}  # to questions of commands, by name
         self._notifier = Notifier(environ)
         self._stack = ExitStack()
         self._collector: CollectorServer | None = None
@@ -113,6 +130,9 @@ class Agent:
         if self._reloader is not None:
             self._reloader.ask()
 
+    def is_wanted(self) -> bool:
+        return self._offered is not None and is_wanted(self._offered)
+
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
         """Where the web server listens."""
@@ -125,7 +145,9 @@ class Agent:
     def _build(self, stack: ExitStack) -> None:
         config = self.config
         self._guard = None if config.web_config_file is None else Guard(config.web_config_file)
-        place.take(config, stack)
+        place.take(config, stack, asks=not self._gives_way)
+        if self._gives_way:
+            self._offered = place.offer_node(config, stack)
         late = stack.enter_context(ExitStack())  # what is taken later is given back where it would have been
         boot = boot_id(config.path_procfs)
         spool = Spool(
@@ -203,6 +225,14 @@ class Agent:
         def observe() -> Observation:
             return replace(watch.observation, spool_durable=spool.durable, config=reloader.state)
 
+        face = Face(
+            resource.node,
+            spool,
+            sender,
+            self._collector,
+            refused=lambda: self._attached.refused,
+            compat=config.trace_compat_syscalls,
+        )
         self._web = WebServer(
             config.web_listen_address,
             config.web_telemetry_path,
@@ -210,12 +240,25 @@ class Agent:
             observe=observe,
             version=__version__,
             revision=self._environ.get("KMSG_EXPORTER_REVISION") or "unknown",
+            node=face,
             refresh=watch.refresh,
             max_requests=config.web_max_requests,
             proc=config.path_procfs,
             guard=self._guard,
         )
-        self._start_local(stack, spool, sender, observe)  # before the web server, which says that all is ready
+
+        def take_snapshot(_: Mapping[str, Any]) -> dict[str, Any]:
+            watch.refresh()
+            return snapshot(
+                totals.snapshot(),
+                observe(),
+                started_ns=started_ns,
+                last_sequence=spool.last_sequence,
+                compat=config.trace_compat_syscalls,
+            )
+
+        self.answers = self._answers(spool, sender, observe) | {"snapshot": take_snapshot}
+        self._start_local(stack)  # before the web server, which says that all is ready
         stack.enter_context(self._web)
         sender.start()
         self._reloader = stack.enter_context(reloader)
@@ -249,7 +292,9 @@ class Agent:
         if not self._attached.awaits_tracefs:
             return None
         try:
-            place.take_node(self.config, stack)
+            place.take_node(self.config, stack, asks=not self._gives_way)
+            if self._gives_way:
+                self._offered = place.offer_node(self.config, stack)
             attached = attach(self.config)
         except TracefsNotMounted:
             return None
@@ -275,7 +320,7 @@ class Agent:
 
     def _resume(self, ring: Ring | None, spool: Spool, boot: str) -> None:
         """Compare the first look with where the log stood when this agent last looked in this boot, else at boot."""
-        position = spool.load_position()
+        position = spool.load_position() or self._position
         if ring is None:
             return
         if position is None or position.boot_id != boot:
@@ -308,8 +353,8 @@ class Agent:
         server = collector_server(self.config, self._environ, inside=True)
         return stack.enter_context(server)
 
-    def _start_local(self, stack: ExitStack, spool: Spool, sender: Sender, observe: Callable[[], Observation]) -> None:
-        answers: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    def _answers(self, spool: Spool, sender: Sender, observe: Callable[[], Observation]) -> dict[str, Answer]:
+        return {
             "status": lambda _: (
                 asdict(observe())
                 | {
@@ -325,9 +370,11 @@ class Agent:
                 for event in spool.history(min(int(asked.get("limit", 100)), 1000))
             ],
         }
+
+    def _start_local(self, stack: ExitStack) -> None:
         path = self.config.runtime_directory / SOCKET_NAME
         try:
-            stack.enter_context(LocalServer(path, answers))
+            stack.enter_context(LocalServer(path, self.answers))
         except KmsgExporterError as exc:
             _log.warning("local commands can't ask this agent: %s", exc)
 

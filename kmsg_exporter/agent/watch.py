@@ -280,9 +280,10 @@ class Watch:
             self._tell(emptying, look.visible_from)
 
     def _show(self, state: RingState) -> None:
-        """Publish the log's state; the number of records is not brought up to date by every look."""
+        """Publish the log's state; the number of records, and their size, are not brought up to date by every look."""
         if state.records_total is None:
-            state = replace(state, records_total=self.observation.ring.records_total)
+            known = self.observation.ring
+            state = replace(state, records_total=known.records_total, used_bytes=known.used_bytes)
         self.observation = replace(self.observation, ring=state)
 
     def _observe(self) -> None:

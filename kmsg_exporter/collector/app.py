@@ -46,14 +46,16 @@ class Parts:
         clock_ns: Callable[[], int] = time.time_ns,
         max_body_bytes: int = MAX_BODY_BYTES,
         silent_after_seconds: float = SILENT_AFTER_SECONDS,
+        page: str = "../",
         log: bool = False,
     ) -> None:
+        """`page` is where people look, as seen from /v1/logs."""
         self._counts = counts
         self._log = log
         self._pages = Pages()
         reading = Reading(store.path)
         self._health = _health_routes(store, reading)
-        self._intake = Intake(store, counts, max_body_bytes=max_body_bytes)
+        self._intake = Intake(store, counts, max_body_bytes=max_body_bytes, page=page)
         site = site_routes(reading, self._pages, clock_ns=clock_ns, silent_after_seconds=silent_after_seconds)
         self._site = [*site, _metrics_route(figures)]
 

@@ -30,7 +30,8 @@ def back_up(store: Path, target: Path, *, terminal: TextIO | None = None) -> Non
         )
     if target.exists() or target.is_symlink():
         raise _in_the_way(target)
-    with explained(f"can't back up {store} to {target}"), _partial(target) as partial:
+    what = f"can't back up {store} to {target}"
+    with explained(what, otherwise="choose a place that is there and can be written"), _partial(target) as partial:
         _copy(store, partial, terminal)
         _sync(partial)
         _publish(partial, target)

@@ -29,9 +29,16 @@ _log = logging.getLogger(__name__)
 
 
 class Intake:
-    """In front of an app, which gets all other requests: nearly all that comes is for this, and passes no router."""
+    """In front of an app, which gets all other requests: nearly all that comes is for this, and passes no router.
 
-    def __init__(self, store: Store, counts: Counts, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    `page` is where people look, from /v1/logs: agents link there.
+    """
+
+    def __init__(
+        self, store: Store, counts: Counts, *, max_body_bytes: int = MAX_BODY_BYTES, page: str = "../"
+    ) -> None:
+        self._links = {"Link": f'<{page}>; rel="collection"'}
+        self._done = _done([(name.lower().encode(), value.encode()) for name, value in self._links.items()])
         self._store = store
         self._counts = counts
         self._max_body_bytes = max_body_bytes
@@ -70,16 +77,23 @@ class Intake:
             self._counts.rejected.update(batch.kinds)
         self._counts.rejected["variants"] += outcome.surplus
         if not batch.refused and not outcome.surplus:
-            return _done
+            return self._done
         rejected, message = len(batch.refused) + outcome.surplus, _reasons(batch, outcome)
         _log.warning("refused %d records of %s: %s", rejected, _client(scope), message)
-        return JSONResponse({"partialSuccess": {"rejectedLogRecords": str(rejected), "errorMessage": message}})
+        return JSONResponse(
+            {"partialSuccess": {"rejectedLogRecords": str(rejected), "errorMessage": message}}, headers=self._links
+        )
 
 
-async def _done(_scope: Scope, _receive: Receive, send: Send) -> None:
-    headers = [(b"content-length", b"2"), (b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"{}"})
+def _done(links: list[tuple[bytes, bytes]]) -> ASGIApp:
+    """The answer to whom all was taken, which nearly all are."""
+    headers = [(b"content-length", b"2"), (b"content-type", b"application/json"), *links]
+
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    return answer
 
 
 async def _stored(store: Store, batch: Batch) -> Outcome:

@@ -94,13 +94,13 @@ _INSERT_OLD: Final = f"INSERT INTO event ({', '.join(COLUMNS)}) VALUES (:{', :'.
 
 
 @contextmanager
-def explained(what: str) -> Iterator[None]:
-    """CollectorError for whatever the file refuses, with what to do where there is something."""
+def explained(what: str, *, otherwise: str = "") -> Iterator[None]:
+    """CollectorError for whatever the file refuses, with what to do; `otherwise` where it is not the file's fault."""
     try:
         yield
     except (sqlite3.Error, OSError) as exc:
         code = getattr(exc, "sqlite_errorcode", None)
-        remedy = ""
+        remedy = otherwise and f": {otherwise}"
         if code is not None and code & 0xFF in _CORRUPT:
             remedy = (
                 ": it is damaged: stop the collector, move the file and those beside it that begin with its name "
@@ -108,7 +108,8 @@ def explained(what: str) -> Iterator[None]:
             )
         elif code is not None and code & 0xFF == sqlite3.SQLITE_FULL:
             remedy = ": make room on that disk, or keep less with --collector.max-bytes"
-        raise CollectorError(f"{what}: {exc}{remedy}") from exc
+        reason = f"{exc.filename}: {exc.strerror}" if isinstance(exc, OSError) and exc.filename else str(exc)
+        raise CollectorError(f"{what}: {reason}{remedy}") from exc
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:

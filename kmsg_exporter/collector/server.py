@@ -133,7 +133,12 @@ class CollectorServer:
             revision=settings.revision,
         )
         parts = Parts(
-            store, figures, counts, silent_after_seconds=settings.silent_after_seconds, log=settings.access_log
+            store,
+            figures,
+            counts,
+            silent_after_seconds=settings.silent_after_seconds,
+            page="../" if page is None else self.url,
+            log=settings.access_log,
         )
         crowd, http = Crowd(counts, most=connections_allowed()), protocol()
         guard = settings.guard

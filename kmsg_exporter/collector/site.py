@@ -46,6 +46,9 @@ def site_routes(
         for name, media_type in _STATIC.items()
     }
 
+    # the tokens have one home: the agent's page takes them too
+    static["style.css"] = files("kmsg_exporter").joinpath("look.css").read_bytes() + static["style.css"][0], "text/css"
+
     async def index(request: Request) -> Response:
         return HTMLResponse(await asking(site.index, request.query_params, str(request.base_url).rstrip("/")))
 

@@ -25,6 +25,7 @@ from kmsg_exporter.errors import CollectorError
 
 __all__ = ["MAX_VARIANTS", "Outcome", "Store", "StoreState", "explained"]
 
+_ELSEWHERE: Final = "name a directory that this user can write, by --collector.directory"
 GROUP_COMMIT_REQUESTS: Final = 64
 BUSY_TIMEOUT_SECONDS: Final = 5.0
 HUNG_SECONDS: Final = 30.0
@@ -78,7 +79,7 @@ class Store:
         self.state = StoreState()
         self.opened_unix_ns = clock_ns()
         self._clock_ns = clock_ns
-        with explained(f"can't open the collector's store {path}"):
+        with explained(f"can't open the collector's store {path}", otherwise=_ELSEWHERE):
             self._connection = _connect(path)
             try:
                 prepare(self._connection, path)

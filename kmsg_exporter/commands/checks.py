@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -46,18 +46,22 @@ class Diagnosis:
         return 1 if self.ring else 3
 
 
-def diagnose(config: Config, environ: Mapping[str, str]) -> Diagnosis:
+def diagnose(config: Config, environ: Mapping[str, str], progress: Callable[[str], None] = lambda _: None) -> Diagnosis:
     """Look at everything; a backend is really attached for a moment, unless an agent is running."""
+    progress("looking at this node")
     checks = [*_capability_checks(config), _lockdown(config), _apparmor(config), _pid_namespace(config)]
     tracefs_check, tracefs = _tracefs(config)
     checks.append(tracefs_check)
     backend = None
     if tracefs is not None:
         checks += _features(tracefs)
+        progress("trying what can be traced")
         tried, backend = _backend(config, tracefs)
         checks += tried
+    progress("looking at the log")
     ring_checks, ring = _ring(config)
     checks += ring_checks
+    progress("asking the agent, or the collector, whether events arrive")
     checks += [
         _state_directory(config),
         *delivery.checks(config, environ),

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from kmsg_exporter.commands.checks import Diagnosis, diagnose
+from kmsg_exporter.commands.output import emit
+from kmsg_exporter.commands.progress import Progress
 from kmsg_exporter.config import Config
 from kmsg_exporter.coverage import COVERAGE
 
@@ -20,8 +22,9 @@ _CONCLUSIONS = {
 
 def main(config: Config, environ: Mapping[str, str], *, as_json: bool) -> int:
     """Print the findings; the exit code says what can be seen (Diagnosis.exit_code)."""
-    diagnosis = diagnose(config, environ)
-    sys.stdout.write(_json(diagnosis) if as_json else _text(diagnosis, compat=config.trace_compat_syscalls))
+    with Progress(sys.stderr) as progress:
+        diagnosis = diagnose(config, environ, progress)
+    emit([_json(diagnosis) if as_json else _text(diagnosis, compat=config.trace_compat_syscalls)])
     return diagnosis.exit_code
 
 

@@ -10,10 +10,13 @@ from fnmatch import fnmatchcase
 
 from kmsg_exporter.collector.visible import visible
 from kmsg_exporter.commands.asked import limit, window
+from kmsg_exporter.commands.output import emit
+from kmsg_exporter.commands.progress import Progress
 from kmsg_exporter.config import Config
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import SpoolError
 from kmsg_exporter.why import moment
-from kmsg_exporter.why.past import FILE_NAME, Emptied, read_past
+from kmsg_exporter.why.past import FILE_NAME, read_past
 
 _HEAD = ("WHEN", "WHO", "RUN BY", "HIDDEN", "ERRORS", "SENT")
 
@@ -29,13 +32,16 @@ def main(config: Config, args: argparse.Namespace) -> int:
             and (args.exe is None or fnmatchcase(event.text("process.executable.path"), args.exe))
         )
 
-    past = read_past(config.state_directory, wanted=wanted, limit=limit(args.limit))
+    most = limit(args.limit)
+    with Progress(sys.stderr) as progress:
+        progress("reading the history")
+        past = read_past(config.state_directory, wanted=wanted, limit=most)
     if past is None:
         raise SpoolError(
             f"there is no history: no {config.state_directory / FILE_NAME}; the agent keeps it from its first start "
             "on (kmsg-exporter run, or systemctl start kmsg-exporter). If it runs elsewhere, name its --state-directory"
         )
-    sys.stdout.write("".join(map(_object, past)) if args.json else _table(past))
+    emit(map(_object, past) if args.json else [_table(past)])
     return 0
 
 

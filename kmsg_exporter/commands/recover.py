@@ -8,10 +8,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import BinaryIO
 
 from kmsg_exporter.clock import boot_id
 from kmsg_exporter.commands.asked import facilities, levels
+from kmsg_exporter.commands.output import emit
+from kmsg_exporter.commands.progress import Progress
 from kmsg_exporter.config import Config
 from kmsg_exporter.errors import ConfigError, KmsgExporterError, RingUnavailable
 from kmsg_exporter.why import dmesg
@@ -26,17 +27,27 @@ Wanted = Callable[[Record], bool]
 def main(config: Config, args: argparse.Namespace) -> int:
     """Records on standard output, what is to be said about them on standard error."""
     wanted, form = _filter(args), _form(config, args)
-    try:
-        ring = read_ring(config.path_dev / "kmsg")
-    except RingUnavailable as exc:
-        _say(_impossible(exc))
-        ring = None
-    lost = _kept(config, ring)
-    _print(sys.stdout.buffer, _chunks(ring, lost, wanted, form))
+    remarks: list[str] = []
+    with Progress(sys.stderr) as progress:
+        progress("reading the log")
+        ring = _ring(config, remarks)
+        progress("reading the agent's history")
+        lost = _kept(config, ring, remarks)
+    for remark in remarks:
+        _say(remark)
+    emit(_chunks(ring, lost, wanted, form))
     if ring is None:
         return 1
     _account(ring, lost)
     return 0
+
+
+def _ring(config: Config, remarks: list[str]) -> Ring | None:
+    try:
+        return read_ring(config.path_dev / "kmsg")
+    except RingUnavailable as exc:
+        remarks.append(_impossible(exc))
+        return None
 
 
 def _filter(args: argparse.Namespace) -> Wanted:
@@ -51,7 +62,7 @@ def _form(config: Config, args: argparse.Namespace) -> Form:
             if getattr(args, one) and getattr(args, other):
                 raise ConfigError(f"flag --{other}: not with --{one}: dmesg has no such form")
     coloured = args.color == "always" or (
-        args.color == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        args.color == "auto" and sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     )
     with suppress(locale.Error):  # the names of days and months are the user's, as dmesg's are
         locale.setlocale(locale.LC_TIME, "")
@@ -66,7 +77,7 @@ def _form(config: Config, args: argparse.Namespace) -> Form:
     )
 
 
-def _kept(config: Config, ring: Ring | None) -> tuple[Record, ...]:
+def _kept(config: Config, ring: Ring | None, remarks: list[str]) -> tuple[Record, ...]:
     """What the agent's history has of the records before the ring's oldest."""
     if ring is not None and not (ring.oldest and ring.records):
         return ()
@@ -74,7 +85,7 @@ def _kept(config: Config, ring: Ring | None) -> tuple[Record, ...]:
         past = read_past(config.state_directory) or ()
         return kept(past, boot_id=boot_id(config.path_procfs), before=None if ring is None else ring.records[0])
     except (KmsgExporterError, OSError) as exc:
-        _say(str(exc))
+        remarks.append(str(exc))
         return ()
 
 
@@ -89,15 +100,6 @@ def _chunks(ring: Ring | None, lost: tuple[Record, ...], wanted: Wanted, form: F
         yield from dmesg.render(old, form)
         yield b"-- end of the agent's history --\n"
     yield from dmesg.render(hidden, form)
-
-
-def _print(out: BinaryIO, chunks: Iterator[bytes]) -> None:
-    try:
-        for chunk in chunks:
-            out.write(chunk)
-        out.flush()
-    except BrokenPipeError:  # `recover | head` has seen enough; nothing is to be flushed at the end either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _account(ring: Ring, lost: tuple[Record, ...]) -> None:

@@ -86,7 +86,8 @@ def _from_file(where: str, path: Path, read_file: Callable[[Path], str]) -> dict
     try:
         text = read_file(path)
     except OSError as exc:
-        raise ConfigError(one_line(f"{where}: {quoted(str(path))} can't be read: {exc.strerror}")) from exc
+        what = f"{where}: {quoted(str(path))} can't be read: {exc.strerror}"
+        raise ConfigError(one_line(f"{what}: name a file that is there, or leave it out")) from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(one_line(f"{where}: {quoted(str(path))} is not UTF-8 text")) from exc
     return {name: Given(f"{path}: {name}", texts) for name, texts in parse(text, str(path)).items()}

@@ -67,6 +67,10 @@ class Exposition:
         }
         return View(self._totals.snapshot(), observation, observed)
 
+    def totals(self) -> Snapshot:
+        """The totals alone: nothing is born by looking at them."""
+        return self._totals.snapshot()
+
     def render(self, view: View, *, mark: int | None = None) -> bytes:
         """The exposition as text. Labelled counters born after `mark` are shown at 0; None shows the truth."""
         ours = _View(view, self._build, view.births if mark is None else mark, self._totals.max_pairs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from typing import Final
 
@@ -18,8 +20,11 @@ def open_listener(host: str, port: int) -> socket.socket:
     try:
         listener = _listen(host, port) if host else _listen_everywhere(port)
     except OSError as exc:
+        # create_server() puts the address behind the reason; a resolver's errors have numbers of their own, below 0
+        reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else exc.strerror
+        taken = "stop what listens there (ss -ltnp shows it), or " if exc.errno == errno.EADDRINUSE else ""
         raise KmsgExporterError(
-            f"cannot listen on {host}:{port}: {exc.strerror}: choose another with --web.listen-address"
+            f"cannot listen on {host}:{port}: {reason}: {taken}choose another with --web.listen-address"
         ) from exc
     listener.setblocking(False)
     return listener

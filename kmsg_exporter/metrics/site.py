@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import re
 import threading
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from kmsg_exporter.metrics.page import render_page, security_headers
+from kmsg_exporter.metrics.page import Node, render_page, security_headers
 from kmsg_exporter.metrics.textformat import CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 SCRAPE_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
 _PLAIN: Final = "text/plain; charset=utf-8"
+_HOST: Final = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _OPEN: Final = ("/-/healthy", "/-/ready")
 
 
@@ -55,13 +58,14 @@ class Site:
         scrapers: Scrapers,
         observe: Callable[[], Observation],
         *,
+        node: Callable[[], Node] = Node,
         refresh: Callable[[], None],
         version: str,
         telemetry_path: str,
         max_requests: int,
         guard: Guard | None = None,
     ) -> None:
-        """`max_requests` expositions are made at once, more get 503; 0 is no limit.
+        """`max_requests` expositions are made at once, more get 503; 0 is no limit. `node`: what only the page shows.
 
         `guard` judges a request by its Authorization header. What only says whether the agent lives needs none: a
         kubelet has no password.
@@ -70,6 +74,7 @@ class Site:
         self._exposition = exposition
         self._scrapers = scrapers
         self._observe = observe
+        self._node = node
         self._refresh = refresh
         self._version = version
         self._telemetry_path = telemetry_path
@@ -126,8 +131,17 @@ class Site:
         packed = gzip.compress(body, compresslevel=1, mtime=0)
         return Answer(200, packed, CONTENT_TYPE, (vary, ("Content-Encoding", "gzip")), mark)
 
-    def _page(self, _: Request) -> Answer:
-        body = render_page(self._observe(), version=self._version, telemetry_path=self._telemetry_path)
+    def _page(self, request: Request) -> Answer:
+        self._refresh()
+        node = self._node()
+        body = render_page(
+            self._observe(),
+            self._exposition.totals(),
+            replace(node, collector=_seen_from(node.collector, request.headers.get("Host", ""))),
+            now=time.time(),
+            version=self._version,
+            telemetry_path=self._telemetry_path,
+        )
         return Answer(200, body, "text/html; charset=utf-8", security_headers())
 
     def _healthy(self, _: Request) -> Answer:
@@ -140,6 +154,14 @@ class Site:
         missing = ", ".join(probe.name for probe in observation.probes if not probe.attached)
         reason = f"not attached: {missing}" if missing else f"the {observation.backend} backend is not in place"
         return Answer(503, f"not ready: {reason}\n".encode("utf-8", "replace"))
+
+
+def _seen_from(url: str | None, host: str) -> str | None:
+    """Where a collector that listens everywhere on this node is for whoever calls the node by the name `host`."""
+    name = _HOST.fullmatch(host)
+    if url is None or name is None:
+        return url
+    return re.sub(r"^(https?://)localhost(?=[:/])", rf"\g<1>{name[1]}", url)
 
 
 def _takes_gzip(accept_encoding: str) -> bool:

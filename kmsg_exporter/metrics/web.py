@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from kmsg_exporter.metrics.exposition import Exposition
 from kmsg_exporter.metrics.handler import Connection, Handler, Timeouts
 from kmsg_exporter.metrics.listen import open_listener
+from kmsg_exporter.metrics.page import Node
 from kmsg_exporter.metrics.scrapers import Scrapers
 from kmsg_exporter.metrics.site import Site
 
@@ -37,9 +38,9 @@ _EVICTED_SECONDS: Final = 0.1
 class WebServer:
     """Serves `totals` and what `observe` returns, from `start` to `stop`; a context manager does both.
 
-    `refresh` runs before each exposition, in the connection's thread. At most `max_requests` expositions are made at
-    once (0: no limit). Beyond `max_connections` the one that has gone longest without an answer, or never had one,
-    is closed for the newcomer.
+    `refresh` runs before each exposition and page, in the connection's thread; `node` says what only the page shows.
+    At most `max_requests` expositions are made at once (0: no limit). Beyond `max_connections` the one that has gone
+    longest without an answer, or never had one, is closed for the newcomer.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class WebServer:
         observe: Callable[[], Observation],
         version: str,
         revision: str = "unknown",
+        node: Callable[[], Node] = Node,
         refresh: Callable[[], None] = lambda: None,
         max_requests: int = 40,
         max_connections: int = MAX_CONNECTIONS,
@@ -69,6 +71,7 @@ class WebServer:
             Exposition(totals, version=version, revision=revision, proc=proc),
             Scrapers(),
             observe,
+            node=node,
             refresh=refresh,
             version=version,
             telemetry_path=telemetry_path,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from kmsg_exporter import __version__
 from kmsg_exporter.push.endpoint import Endpoint
@@ -32,6 +33,8 @@ class Delivery:
 
     def __init__(self, endpoint: Endpoint, resource: Resource, *, clock: Callable[[], float] = time.time) -> None:
         self.endpoint = endpoint
+        self.page: str | None = None
+        """Where the pages of the collector are, if it says so: ours does, others need not have any."""
         self._resource = resource
         self._clock = clock
         self._secrets = SecretFiles(endpoint.headers_file, endpoint.bearer_token_file)
@@ -97,6 +100,7 @@ class Delivery:
                 if not 200 <= response.status_code < 300:
                     retry_after = response.headers.get("Retry-After")
                     raise http_fault(str(endpoint), response.status_code, retry_after, self._clock())
+                self.page = _page(endpoint.url, response)
                 return _read(response)
 
     def _connected(self) -> requests.Session:
@@ -125,6 +129,19 @@ def _read(response: requests.Response) -> bytes:
             if len(answer) >= _MAX_ANSWER_BYTES:
                 break
     return bytes(answer)
+
+
+def _page(url: str, response: requests.Response) -> str | None:
+    """The target of `Link: <...>; rel="collection"`. A collector that listens everywhere calls itself localhost."""
+    try:
+        target = urlsplit(urljoin(url, response.links["collection"]["url"]))
+        name = urlsplit(url).hostname if target.hostname == "localhost" else target.hostname
+        port = "" if target.port is None else f":{target.port}"
+    except (KeyError, ValueError):
+        return None
+    if target.scheme not in ("http", "https") or not name or not target.path.endswith("/"):
+        return None
+    return urlunsplit((target.scheme, f"[{name}]{port}" if ":" in name else f"{name}{port}", target.path, "", ""))
 
 
 def _no_debug(record: logging.LogRecord) -> bool:

@@ -125,6 +125,11 @@ class Sender:
         return None if self._delivery is None else str(self._delivery.endpoint)
 
     @property
+    def page(self) -> str | None:
+        """The address of the collector's pages, with a slash at its end; None when it has named none yet."""
+        return None if self._delivery is None else self._delivery.page
+
+    @property
     def failing(self) -> tuple[str, ...]:
         """Why the push fails now, in the words of the metric; empty when it works."""
         return tuple(sorted(self._failing))

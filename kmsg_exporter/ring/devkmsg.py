@@ -10,7 +10,7 @@ from pathlib import Path
 from kmsg_exporter.errors import DecodeError, RingUnavailable
 from kmsg_exporter.model import LogRecord, RingState
 from kmsg_exporter.ring.look import Look
-from kmsg_exporter.ring.record import parse_record, parse_seq
+from kmsg_exporter.ring.record import parse_record, parse_seq, text_bytes
 
 _RECORD_BYTES = 16384  # a read that can't hold a whole record fails with EINVAL; they have up to about 8 KiB
 _MAX_TRIES = 16
@@ -32,6 +32,7 @@ class DevKmsg:
         self._ahead: bytes | None = None  # read by the teller, and not yet hidden
         self._told_seq = 0
         self._next_seq = 0
+        self._used_bytes = 0
         self._visible_from: int | None = None
 
     def look(self, *, count_records: bool) -> Look:
@@ -42,6 +43,7 @@ class DevKmsg:
         if count_records:
             self._follow()
         oldest = visible_from if oldest is None else oldest
+        counted = count_records or first is None
         before = visible_from if self._visible_from is None else self._visible_from
         # what was overwritten moves the first visible record as well, but then it is the oldest of all
         jumped = visible_from > before and (first is None or visible_from > oldest)
@@ -50,9 +52,10 @@ class DevKmsg:
             RingState(
                 empty=first is None,
                 hidden_records=max(0, visible_from - oldest),
-                records_total=self._next_seq if count_records or first is None else None,
+                records_total=self._next_seq if counted else None,
                 overwritten_records_total=oldest,
                 buffer_bytes=self._buffer_bytes,
+                used_bytes=self._used(oldest) if counted else None,
             ),
             jumped,
             first_seq=before if jumped else None,
@@ -107,8 +110,15 @@ class DevKmsg:
         count = 0
         while (raw := _read(self._follower)) is not None:
             self._next_seq = parse_seq(raw) + 1
+            self._used_bytes += text_bytes(raw)
             count += 1
         return count
+
+    def _used(self, oldest: int) -> int | None:
+        """How much of the ring its texts take. It gives nothing back: once it overwrites, it is full."""
+        if self._buffer_bytes is None or oldest:
+            return self._buffer_bytes
+        return min(self._used_bytes, self._buffer_bytes)
 
 
 def _opened(path: Path, stack: ExitStack) -> int:

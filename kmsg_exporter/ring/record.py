@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import struct
+from typing import Final
 
 from kmsg_exporter.errors import DecodeError
 from kmsg_exporter.model import LogRecord
 
 _HEAD = re.compile(rb"(\d{1,10}),(\d{1,20}),(\d{1,20}),[^;\n]*;")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
+_LONG: Final = struct.calcsize("l")
 
 
 def parse_record(raw: bytes) -> LogRecord:
@@ -32,6 +35,14 @@ def parse_seq(raw: bytes) -> int:
     if head is None:
         raise DecodeError(f"not a record of /dev/kmsg: {raw[:60]!r}")
     return int(head[2])
+
+
+def text_bytes(raw: bytes) -> int:
+    """How much of the ring the text of one record takes: behind a long, and up to the next multiple of one."""
+    begin = raw.find(b";") + 1
+    end = raw.find(b"\n", begin)
+    length = (len(raw) if end < 0 else end) - begin - 3 * raw.count(b"\\x", begin, end)
+    return 0 if not length else -(-(length + _LONG) // _LONG) * _LONG
 
 
 def parse_line(line: bytes) -> LogRecord:

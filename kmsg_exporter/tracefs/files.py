@@ -137,7 +137,9 @@ def open_tracefs(root: Path, *, proc: Path) -> Tracefs:
     except PermissionError as exc:
         raise _not_for_us(root, exc) from exc
     if empty:
-        raise FeatureUnavailable(f"tracefs at {root} is empty: kernel lockdown is at confidentiality")
+        raise FeatureUnavailable(
+            f"tracefs at {root} is empty: kernel lockdown is at confidentiality, which only a boot without it ends"
+        )
     return tracefs
 
 

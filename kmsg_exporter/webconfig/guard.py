@@ -133,7 +133,9 @@ def _read(path: Path) -> _Rules:
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: is not UTF-8: {exc.reason}") from exc
     except OSError as exc:
-        raise ConfigError(f"{path}: {exc.strerror}") from exc
+        raise ConfigError(
+            f"{path} can't be read: {exc.strerror}: --web.config.file or --collector.web-config-file names it"
+        ) from exc
     if config.tls is None:
         return _Rules(None, passwords, tokens, (path,))
     tls = config.tls

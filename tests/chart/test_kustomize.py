@@ -51,7 +51,4 @@ def test_the_readmes_overlay_builds_and_sets_what_it_says(tmp_path: Path, crds: 
 
 def overlay() -> str:
     """The example in the README."""
-    lines = (KUBERNETES / "README.md").read_text().splitlines()
-    first = next(number for number, line in enumerate(lines) if line.startswith("    resources:"))
-    last = next(number for number, line in enumerate(lines) if number > first and line and line[:4] != "    ")
-    return "\n".join(line[4:] for line in lines[first:last])
+    return (KUBERNETES / "README.md").read_text().partition("```yaml\n")[2].partition("```")[0]

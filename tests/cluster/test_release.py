@@ -174,9 +174,7 @@ def test_after_an_uninstall_tracefs_is_clean_and_the_state_directory_stays(
 @pytest.mark.usefixtures("node")
 def test_the_documented_command_removes_the_state_directory(others: Namespace) -> None:
     readme = (TOP / "deploy" / "kubernetes" / "README.md").read_text()
-    (command,) = (
-        line.strip() for line in readme.splitlines() if line.startswith("    ") and "remove-state.yaml" in line
-    )
+    (command,) = (line for line in readme.splitlines() if line.startswith("kubectl") and "remove-state.yaml" in line)
 
     ended = call("sh", "-c", f"cd '{TOP}' && {command}")
 

@@ -10,7 +10,7 @@ from typing import Final
 from fault_cases import CASES, Case
 
 PAGE: Final = Path(__file__).parents[2] / "README.md"
-_REGION: Final = re.compile(r"(?<=<!-- faults -->\n).*(?=<!-- end -->)", re.DOTALL)
+_REGION: Final = re.compile(r"(?<=<!-- faults -->\n).*?(?=<!-- end -->)", re.DOTALL)
 _HEAD: Final = ("the collector, or the way to it", "reason", "is tried again", "the events", "the log, once")
 
 

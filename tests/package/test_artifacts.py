@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import subprocess
@@ -10,6 +11,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from shells import shell
+
+from kmsg_exporter.cli import parser
+from kmsg_exporter.config import OPTIONS
 
 TOP = Path(__file__).parents[2]
 COMPILED = ("httptools/parser/parser", "httptools/parser/url_parser", "uvloop/loop")
@@ -45,8 +50,59 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_lintian_finds_no_error_and_no_warning(package: Path) -> None:
-    tags = "no-manual-page"
-    assert run("lintian", "--allow-root", "--fail-on=error,warning", "--suppress-tags", tags, package) == ""
+    assert run("lintian", "--allow-root", "--fail-on=error,warning", package) == ""
+
+
+@pytest.fixture(scope="session")
+def unpacked(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the package puts below /usr/share."""
+    root = tmp_path_factory.mktemp("unpacked")
+    run("dpkg-deb", "--extract", package, root)
+    return root / "usr" / "share"
+
+
+def test_manual_page_renders_without_a_warning_and_says_what_help_says(unpacked: Path, tmp_path: Path) -> None:
+    page = unpacked / "man" / "man1" / "kmsg-exporter.1.gz"
+    shown = run("man", "--warnings", "--local-file", page, env={"LC_ALL": "C.UTF-8", "MANWIDTH": "80"})
+    assert "warning" not in shown
+    plain = tmp_path / "kmsg-exporter.1"
+    plain.write_bytes(gzip.decompress(page.read_bytes()))
+    assert run("groff", "-man", "-ww", "-z", "-k", "-Tutf8", plain) == ""
+    assert run("lexgrog", plain) == f'{plain}: "kmsg-exporter - who clears and who reads this node\'s kernel log"\n'
+    headings = re.findall(r"^([A-Z][A-Z ]+)$", shown, re.MULTILINE)
+    expected = "NAME SYNOPSIS DESCRIPTION COMMANDS OPTIONS ENVIRONMENT FILES EXIT-STATUS EXAMPLES SEE-ALSO"
+    assert headings == [heading.replace("-", " ") for heading in expected.split()]
+    for option in OPTIONS:
+        assert re.search(rf"^ +{re.escape(option.flag)}\b", shown, re.MULTILINE), option.flag
+    for command in parser().commands:
+        assert f"kmsg-exporter {command} [FLAGS]" in shown
+
+
+def test_bash_completes_commands_flags_and_their_values(unpacked: Path) -> None:
+    file = unpacked / "bash-completion" / "completions" / "kmsg-exporter"
+    with shell("bash", "--norc", "--noprofile", "-i") as bash:
+        bash.shows(f"PS1='ready''> '; source {file}\n", "ready> ")
+        shown = bash.shows("kmsg-exporter \t\t", "why ")
+        listed = next(line for line in shown.splitlines() if "why" in line)
+        assert re.findall(r"[a-z]+", listed) == sorted(parser().commands)
+        bash.shows("his\t", "history ")
+        bash.shows("--js\t", "--json ")
+        bash.shows("\x15kmsg-exporter run --web.max-r\t", "--web.max-requests ")
+        bash.shows("\x15kmsg-exporter run --log.level e\t", "--log.level error ")
+        bash.shows("\x15kmsg-exporter run --config.file /etc/host\t", "/etc/host")
+        bash.shows("name\t", "name ")
+
+
+def test_zsh_completes_commands_flags_and_their_values(unpacked: Path) -> None:
+    folder = unpacked / "zsh" / "vendor-completions"
+    with shell("zsh", "-f", "-i") as zsh:
+        zsh.shows(f"PS1='> '; fpath=({folder} $fpath); autoload -U compinit; compinit -u -D; echo rea''dy\n", "ready")
+        zsh.shows("kmsg-exporter his\t", "history ")
+        zsh.shows("--js\t", "--json")
+        zsh.shows("\x15kmsg-exporter run --web.max-r\t", "--web.max-requests")
+        zsh.shows("\x15kmsg-exporter run --log.level e\t", "error")
+        shown = zsh.shows("\x15kmsg-exporter \t\t", "why ")
+        assert "Print what a clear of the log hides" in shown
 
 
 def test_package_has_code_that_one_python_only_loads_for_each_python(package: Path) -> None:
@@ -63,6 +119,9 @@ def test_package_works_on_the_next_debian_too(package: Path, trixie: Path) -> No
     run("chroot", trixie, "dpkg", "--install", "/srv/kmsg-exporter.deb")
     assert run("chroot", trixie, "python3", "--version").startswith("Python 3.13.")
     assert run("chroot", trixie, "kmsg-exporter", "--version") == f"kmsg-exporter {VERSION}\n"
+    assert "--once" in run("chroot", trixie, "kmsg-exporter", "watch", "--help")
+    screen = "import sys; sys.path.insert(0, '/usr/lib/kmsg-exporter'); import kmsg_exporter.watching.screen"
+    assert run("chroot", trixie, "python3", "-c", screen) == ""
     assert "--collector.listen-address" in run("chroot", trixie, "kmsg-exporter", "collector", "--help")
     code = "import sys; sys.path.insert(0, '/usr/lib/kmsg-exporter'); import bcrypt, yaml, jinja2, requests, tenacity; "
     code += "import kmsg_exporter.agent.agent; from kmsg_exporter.collector import protocol, server; "

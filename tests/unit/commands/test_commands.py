@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -15,7 +14,6 @@ import pytest
 from fake_node import BOOT_UNIX, SHIPPED, FakeNode, emptied
 
 from kmsg_exporter import cli
-from kmsg_exporter.commands.why import Progress
 from kmsg_exporter.model import LogRecord
 
 OOM = "Out of memory: Killed process 7 (shop) total-vm:1kB"
@@ -220,35 +218,6 @@ def test_of_many_troubles_the_newest_are_told(node: FakeNode, capsys: pytest.Cap
     kills = [one["what"] for one in found if "OOM" in one["what"]]
     assert (len(kills), kills[0][:26]) == (10, "an OOM kill (14 (shop), 20")
     assert "and 4 older troubles are in the ring" in [one["what"] for one in found]
-
-
-def test_progress_is_shown_on_a_terminal_after_two_seconds_and_taken_away() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    now = [0.0]
-    for stream, shown in ((Terminal(), "\r\x1b[Klooking at /var/log/syslog\r\x1b[K"), (io.StringIO(), "")):
-        now[0] = 0.0
-        progress = Progress(stream, monotonic=lambda: now[0])
-        progress("the log")
-        now[0] = 2.1
-        progress("/var/log/syslog")
-        progress.clear()
-        assert stream.getvalue() == shown
-
-
-@pytest.mark.parametrize("command", ["why", "recover", "history"])
-def test_help_has_examples_that_can_be_run_and_the_exit_codes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.main([command, "--help"], {})
-    text = capsys.readouterr().out
-    examples = re.findall(r"^  kmsg-exporter (.*?) +# ", text, re.MULTILINE)
-    assert len(examples) >= 3
-    for example in examples:
-        assert example.split()[0] == command
-        cli.parser().parse_args([word.strip("'") for word in example.split()])
-    assert "exit codes: 0 " in text
 
 
 def test_the_agent_does_not_carry_what_only_these_commands_need() -> None:

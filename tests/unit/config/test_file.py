@@ -86,7 +86,8 @@ def test_a_file_that_is_not_there_is_named_with_who_named_it(tmp_path: Path) -> 
     with pytest.raises(ConfigError) as caught:
         load(argparse.Namespace(), {"KMSG_EXPORTER_CONFIG_FILE": str(tmp_path / "none")})
     assert str(caught.value) == (
-        f"variable KMSG_EXPORTER_CONFIG_FILE: '{tmp_path}/none' can't be read: No such file or directory"
+        f"variable KMSG_EXPORTER_CONFIG_FILE: '{tmp_path}/none' can't be read: No such file or directory: "
+        "name a file that is there, or leave it out"
     )
 
 

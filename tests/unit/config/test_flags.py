@@ -31,8 +31,8 @@ def parser() -> Parser:
             ["run", "--no-push.command-args=1"],
             "flag --push.command-args: '1' is too much: it takes no value, or is written --no-push.command-args",
         ),
-        (["rum"], "COMMAND: invalid choice: 'rum' (choose from 'run', 'collector')"),
-        ([], "the following arguments are required: COMMAND"),
+        (["rum"], "'rum' is no command; did you mean run?: name one of run, collector: see kmsg-exporter --help"),
+        ([], "no command is given: name one of run, collector: see kmsg-exporter --help"),
     ],
 )
 def test_what_argparse_refuses_is_one_line(parser: Parser, argv: list[str], text: str) -> None:

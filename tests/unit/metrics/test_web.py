@@ -7,14 +7,21 @@ import gzip
 import http.client
 import socket
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kmsg_exporter.agent.face import Face
 from kmsg_exporter.errors import KmsgExporterError
 from kmsg_exporter.metrics.handler import Timeouts
+from kmsg_exporter.metrics.page import Node
 from kmsg_exporter.metrics.web import WebServer
 from kmsg_exporter.model import Observation, ProbeState
+from kmsg_exporter.push.resource import Resource
+from kmsg_exporter.push.sender import Sender
+from kmsg_exporter.push.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,7 +121,7 @@ def test_the_page_is_html_that_may_load_nothing(serve: Serve, client: Client) ->
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; ")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Server"] == "kmsg_exporter/0.1.0"
-    assert '<a href="/metrics">/metrics</a>' in text
+    assert '<a href="/metrics">Metrics</a>' in text
 
 
 def test_healthy_while_it_lives(serve: Serve, client: Client) -> None:
@@ -150,11 +157,52 @@ def test_head_answers_as_get_does_without_the_body(serve: Serve, client: Client,
     assert ask(connection, path)[0] == 200
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])
-def test_other_methods_are_not_allowed(serve: Serve, client: Client, method: str) -> None:
-    status, text, headers = ask(client(serve()), "/metrics", method)
-    assert (status, text) == (405, "Method not allowed: GET and HEAD are.\n")
-    assert headers["Allow"] == "GET, HEAD"
+def test_no_route_takes_another_method_and_nothing_that_is_asked_changes_anything(
+    serve: Serve, client: Client, totals: Totals, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path / "spool.sqlite3")
+    spool.append(lambda uid, sequence: {"body": {"stringValue": f"{uid} {sequence}"}})
+    sender = Sender(spool, None, Resource({}), boot_id="b")
+    face = Face("node-7", spool, sender, None, refused=dict, compat=False)
+    totals.write("logger", "/usr/bin/logger")
+    seen = Observation("kprobe", ready=True)
+    connection = client(serve(seen, node=face))
+
+    def state() -> object:
+        held = {path.name: path.read_bytes() for path in tmp_path.iterdir() if not path.name.endswith("-shm")}
+        return totals.snapshot(), replace(seen), held, spool.state, spool.history(), spool.last_sequence
+
+    ask(connection, "/metrics")  # what a scrape is the first to show is born now
+    before = state()
+    for path in ("/", "/metrics", "/-/healthy", "/-/ready"):
+        for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "BREW", "get"):
+            connection.request(method, path, body=b"x=1")
+            response = connection.getresponse()
+            assert (response.status, response.headers["Allow"]) == (405, "GET, HEAD"), (path, method)
+            assert response.read() == b"Method not allowed: GET and HEAD are.\n"
+        for method in ("GET", "HEAD"):
+            assert ask(connection, f"{path}?delete=1", method)[0] == 200
+    for path in ("/-/reload", "/-/quit", "/history", "/api", "/static/style.css", "/debug"):
+        for method in ("GET", "HEAD", "POST", "PUT", "DELETE"):
+            assert ask(connection, path, method)[0] == 404
+    assert state() == before
+    spool.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "link"),
+    [
+        ("node-7:10144", "http://node-7:4318/"),
+        ("[fd00::7]:10144", "http://[fd00::7]:4318/"),
+        ('"><script>', "http://localhost:4318/"),
+        ("a b", "http://localhost:4318/"),
+    ],
+)
+def test_a_collector_that_listens_everywhere_is_linked_by_the_name_that_the_node_was_asked_for(
+    serve: Serve, client: Client, host: str, link: str
+) -> None:
+    server = serve(node=lambda: Node(collector="http://localhost:4318/"))
+    assert f'<a href="{link}">Collector</a>' in ask(client(server), "/", Host=host)[1]
 
 
 def test_a_body_is_not_taken_for_the_next_request(serve: Serve, raw: Callable[..., socket.socket]) -> None:

@@ -53,7 +53,12 @@ def test_first_look_tells_the_state_and_never_jumps() -> None:
     assert not look.jumped
     assert look.visible_from == 10
     assert look.state == RingState(
-        empty=False, hidden_records=10, records_total=11, overwritten_records_total=0, buffer_bytes=131072
+        empty=False,
+        hidden_records=10,
+        records_total=11,
+        overwritten_records_total=0,
+        buffer_bytes=131072,
+        used_bytes=11 * 16,
     )
 
 
@@ -114,8 +119,26 @@ def test_log_without_a_record_is_empty() -> None:
     with opened(FakeKmsg(10)) as ring:
         look = ring.look(count_records=True)
     assert look.state == RingState(
-        empty=True, hidden_records=0, records_total=0, overwritten_records_total=0, buffer_bytes=131072
+        empty=True,
+        hidden_records=0,
+        records_total=0,
+        overwritten_records_total=0,
+        buffer_bytes=131072,
+        used_bytes=0,
     )
+
+
+def test_a_clear_gives_nothing_back_and_a_ring_that_overwrites_is_full() -> None:
+    log = printed(3, capacity=5)
+    with opened(log) as ring:
+        assert ring.look(count_records=True).state.used_bytes == 3 * 16
+        log.clear()
+        log.print()
+        assert ring.look(count_records=False).state.used_bytes is None
+        assert ring.look(count_records=True).state.used_bytes == 4 * 16
+        for _ in range(2):
+            log.print()
+        assert ring.look(count_records=True).state.used_bytes == 131072
 
 
 def test_clear_between_two_lives_of_the_agent_is_a_jump_at_the_first_look() -> None:

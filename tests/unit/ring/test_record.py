@@ -8,7 +8,21 @@ from hypothesis import strategies as st
 
 from kmsg_exporter.errors import DecodeError
 from kmsg_exporter.model import LogRecord
-from kmsg_exporter.ring.record import parse_line, parse_record, parse_seq
+from kmsg_exporter.ring.record import parse_line, parse_record, parse_seq, text_bytes
+
+
+@pytest.mark.parametrize(
+    ("raw", "size"),
+    [
+        (b"6,1,2,-;\n", 0),
+        (b"6,1,2,-;12345678\n", 16),
+        (b"6,1,2,-;123456789\n", 24),
+        (b"4,1,2,-;disk full\n SUBSYSTEM=block\n DEVICE=b8:0\n", 24),
+        (b"6,1,2,-;1\\x0a2\\x5c3\\xff45\n", 16),
+    ],
+)
+def test_a_text_takes_a_long_and_whole_longs_in_the_ring(raw: bytes, size: int) -> None:
+    assert text_bytes(raw) == size
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,9 @@ def test_a_certificate_that_comes_later_than_its_name_is_shown(
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=rf"^{tmp_path}/web.yaml: No such file or directory$"):
+    with pytest.raises(
+        ConfigError, match=rf"^{tmp_path}/web.yaml can't be read: No such file or directory: --web.config.file or --c"
+    ):
         Guard(tmp_path / "web.yaml")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -17,9 +16,11 @@ from kmsg_exporter.config import OPTIONS, load
 from kmsg_exporter.coverage import COVERAGE
 from kmsg_exporter.metrics.exposition import ALL
 
-TOP = Path(__file__).parents[2]
+sys.path.insert(0, str(Path(__file__).parents[3] / "docs"))
+from generate import PAGES as GENERATED
+from generate import TOP, filled
+
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{page.name}" for page in TOP.glob("docs/*.md")))
-GENERATED = ("README.md", "docs/configuration.md", "docs/metrics.md")
 BRACED = re.compile(r"\{[^}]*\}")
 
 each_page = pytest.mark.parametrize("page", PAGES)
@@ -27,15 +28,6 @@ each_page = pytest.mark.parametrize("page", PAGES)
 
 def read(page: str) -> str:
     return (TOP / page).read_text()
-
-
-def filled(page: str) -> str:
-    spec = importlib.util.spec_from_file_location("docs_generate", TOP / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return cast("Callable[[str], str]", module.filled)(page)
 
 
 def code(page: str) -> Iterator[str]:
@@ -97,7 +89,9 @@ def test_every_flag_is_a_flag(page: str) -> None:
     flags |= {"--help", "--version", "--json", "--backup"}
     flags |= {"--since", "--until", "--comm", "--exe", "--limit", "--path.log"}
     flags |= {"--level", "--facility", "--ctime", "--decode", "--raw", "--color"}
+    flags |= {"--once", "--interval", "--sort", "--reverse", "--filter"}
     foreign = {"--append", "--strict", "--set"}  # of tests/guest/boot.py, mypy and Helm
+    foreign |= {"--create-namespace", "--device", "--field-selector", "--overwrite"}  # of Helm, podman and kubectl
     for piece in code(page):
         assert set(re.findall(r"(?<![\w-])--[a-z][a-z.-]*", piece)) - flags - foreign == set()
 
@@ -121,7 +115,8 @@ def test_every_metric_is_exposed(page: str) -> None:
 
 @each_page
 def test_every_link_leads_to_a_file(page: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", read(page)):
+    text = read(page)
+    for target in [*re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text), *re.findall(r'<img [^>]*src="([^"]+)"', text)]:
         if not target.startswith(("http://", "https://")):
             assert (TOP / page).parent.joinpath(target).exists(), target
 
@@ -134,3 +129,30 @@ def test_every_metric_and_every_option_stands_in_its_page() -> None:
 def test_the_readme_is_short() -> None:
     shown = re.sub(r"<details>.*?</details>", "", read("README.md"), flags=re.DOTALL)
     assert len(shown.splitlines()) <= 195
+
+
+def test_what_the_readme_shows_of_why_is_what_why_prints() -> None:
+    """docs/commands.md is compared with what is printed; the README leaves lines of it out and says where."""
+    shown = re.findall(r"^\$ kmsg-exporter why\n(.*?)```", read("README.md"), re.MULTILINE | re.DOTALL)[0].splitlines()
+    printed = re.findall(r"^\$ kmsg-exporter why.*?\n(.*?)```", read("docs/commands.md"), re.MULTILINE | re.DOTALL)[0]
+    places = [printed.splitlines().index(line) for line in shown if line != "[...]"]
+    assert len(places) == 5
+    assert places == sorted(places)
+
+
+def test_the_readme_counts_the_alerts() -> None:
+    rules = read("deploy/prometheus/kmsg-exporter.rules.yaml")
+    assert f"{len(re.findall(r'^ +- alert: ', rules, re.MULTILINE))} alerts" in read("README.md")
+
+
+def test_every_module_that_the_architecture_names_is_there() -> None:
+    named = set(re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py|[a-z_]+/)`", read("docs/architecture.md")))
+    assert len(named) > 30
+    roots = (TOP, TOP / "kmsg_exporter", TOP / "kmsg_exporter" / "probes")
+    assert [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
+def test_every_source_that_the_readme_gives_is_used_and_none_is_missing() -> None:
+    page = read("README.md")
+    given = set(re.findall(r"^\[([a-z0-9-]+)\]: https://", page, re.MULTILINE))
+    assert given == set(re.findall(r"\]\[([a-z0-9-]+)\]", page))

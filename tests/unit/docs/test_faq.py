@@ -1,0 +1,105 @@
+"""docs/faq.md quotes what programs print: ours to the letter, the others' where they are at hand."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from errno import EPERM
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[3]
+PAGE = (TOP / "docs" / "faq.md").read_text()
+CHART = TOP / "helm" / "kmsg-exporter" / "templates"
+HEADINGS = re.findall(r"^### (.*)$", PAGE, re.MULTILINE)
+QUOTED = [quote for heading in HEADINGS for quote in re.findall(r"`([^`]+)`", heading)]
+# What others print, and who.
+FOREIGN = {
+    "dmesg: read kernel buffer failed: Operation not permitted": "dmesg of util-linux",
+    "systemd: 26 output lines suppressed due to ratelimiting": "the kernel, kernel/printk/printk.c",
+    "callbacks suppressed": "the kernel, lib/ratelimit.c",
+    "kmsg-exporter: command not found": "bash",
+    "Python 3.11 or newer is needed: set PYTHON=": "our Makefile",
+    "sh: 1: cannot create kprobe_events: Device or resource busy": "dash",
+    'pods "kmsg-exporter-x7k2p" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostPID=true), '
+    "hostPath volumes": "Kubernetes",
+    'Error: INSTALLATION FAILED: create: failed to create: namespaces "kmsg-exporter" not found': "Helm",
+    'path "/sys/kernel/tracing" is mounted on "/sys" but it is not a shared or slave mount': "the kubelet",
+    "ErrImagePull": "the kubelet",
+    "ImagePullBackOff": "the kubelet",
+    "401": "our web server, and any",
+}
+NAMES = re.compile(r"kmsg_\w+( 1)?|rate\(.*\)|/metrics|other")  # of metrics and the like: no messages
+LEAST = 8  # letters of a text of ours by which a message is known
+# What our programs fill in: paths, addresses, numbers, names, and the kernel's reasons.
+VALUES = re.compile(
+    r"(?<![\w.])/[\w./-]+|[\w.]*:\d+|\b\d+\b|'mkdir'|\b(pid|uvicorn|kmsg-exporter|restricted|refused|tls)\b"
+    r"|Read-only file system|Permission denied|Address already in use|\bHTTP status\b|__x64_sys_syslog"
+)
+
+
+def texts(path: Path) -> Iterator[str]:
+    """Every text of a program; of one that is filled in, what stands between."""
+    if path.suffix == ".py":
+        found = ast.walk(ast.parse(path.read_text()))
+        yield from (node.value for node in found if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    else:
+        yield from re.split(r"\{\{.*?\}\}", path.read_text())
+
+
+def pieces() -> list[str]:
+    """The longest first: one may be a part of another."""
+    files = [*(TOP / "kmsg_exporter").rglob("*.py"), *CHART.rglob("*.*")]
+    lines = {line.strip() for path in files for text in texts(path) for line in text.splitlines()}
+    return sorted((line for line in lines if len(line) >= LEAST), key=len, reverse=True)
+
+
+PIECES = pieces()
+
+
+def unknown(message: str) -> list[str]:
+    """What stands between the values and is neither a part of a text of ours nor made of some."""
+    left = []
+    for part in VALUES.sub("\0", re.sub(r"https?://\S+/v1/logs", "\0", message)).split("\0"):
+        if any(part.strip() in piece for piece in PIECES):
+            continue
+        for piece in PIECES:
+            part = part.replace(piece, "\0")
+        left += [words for words in part.split("\0") if re.search(r"\w", words)]
+    return left
+
+
+@pytest.mark.parametrize("message", [quote for quote in QUOTED if quote not in FOREIGN and not NAMES.fullmatch(quote)])
+def test_what_we_are_said_to_print_is_in_the_code(message: str) -> None:
+    assert unknown(message) == [], "the code prints something else now: quote that"
+
+
+def test_every_message_of_others_is_one_that_the_page_quotes() -> None:
+    assert set(FOREIGN) - set(QUOTED) == set()
+
+
+def test_a_message_that_nobody_prints_is_noticed() -> None:
+    assert unknown("tracefs could not be located at /sys/kernel/tracing: mount it") != []
+
+
+def test_dmesg_says_so() -> None:
+    program = shutil.which("dmesg", path="/bin:/usr/bin:/sbin:/usr/sbin")
+    assert program is not None
+    words = Path(program).read_bytes()
+    assert b"read kernel buffer failed" in words
+    assert b"clear kernel buffer failed" in words
+    assert os.strerror(EPERM) == "Operation not permitted"
+
+
+def test_make_says_so() -> None:
+    assert 'echo "Python 3.11 or newer is needed: set PYTHON="' in (TOP / "Makefile").read_text()
+
+
+def test_every_question_has_an_answer() -> None:
+    parts = re.split(r"^#{2,3} .*$", PAGE, flags=re.MULTILINE)[1:]
+    heads = re.findall(r"^(#{2,3}) .*$", PAGE, re.MULTILINE)
+    assert [part for head, part in zip(heads, parts, strict=True) if head == "###" and not part.strip()] == []
