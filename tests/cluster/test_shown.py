@@ -24,7 +24,10 @@ REMOVE_STATE = (
     " && kubectl -n kube-system rollout status daemonset/kmsg-exporter-remove-state --timeout=5m"
     "; kubectl -n kube-system delete -f deploy/kubernetes/remove-state.yaml"
 )
-REFUSED = 'is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostPID=true), hostPath volumes'
+REFUSED = (
+    'is forbidden: violates PodSecurity "baseline:latest": forbidden AppArmor profile '
+    '(container "agent" must not set AppArmor profile type to "Unconfined"), non-default capabilities'
+)
 
 
 @pytest.fixture(scope="module")
