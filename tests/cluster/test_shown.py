@@ -55,6 +55,11 @@ def shell(folder: Path, command: str) -> str:
     return ended.stdout
 
 
+def test_without_its_namespace_helm_says_what_the_faq_quotes(folder: Path) -> None:
+    with pytest.raises(AssertionError, match='create: failed to create: namespaces "kmsg-exporter" not found'):
+        shell(folder, f"{INSTALL} {OURS}")
+
+
 def test_helm_installs_tests_upgrades_rolls_back_and_removes(folder: Path) -> None:
     shell(folder, "kubectl create namespace kmsg-exporter")
     shell(folder, "kubectl label namespace kmsg-exporter pod-security.kubernetes.io/enforce=privileged")
