@@ -115,5 +115,6 @@ def test_the_manifests_run_agents_where_pod_security_was_mended(folder: Path) ->
 
 def test_the_manifests_and_the_nodes_state_are_removed(folder: Path) -> None:
     shell(folder, "kubectl -n kmsg-exporter delete daemonset kmsg-exporter")
+    shell(folder, "kubectl apply -k deploy/kubernetes")
     shell(folder, "kubectl delete -k deploy/kubernetes")
     shell(folder, REMOVE_STATE)
