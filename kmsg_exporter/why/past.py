@@ -104,14 +104,6 @@ def read_past(
 def _event(sequence: int, stored_unix: float, sent_unix: float | None, text: str) -> Emptied:
     try:
         record = json.loads(text)
-    except (ValueError, RecursionError):
-        record = None
-    return emptied(record, sequence=sequence, stored_unix=stored_unix, sent_unix=sent_unix)
-
-
-def emptied(record: Any, *, sequence: int, stored_unix: float, sent_unix: float | None) -> Emptied:
-    """Of an OTLP LogRecord. One that can't be understood has still happened."""
-    try:
         attributes = {str(item["key"]): _value(item["value"]) for item in record.get("attributes", [])}
         return Emptied(
             sequence,
@@ -122,6 +114,7 @@ def emptied(record: Any, *, sequence: int, stored_unix: float, sent_unix: float 
             attributes,
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        # one that can't be understood has still happened
         return Emptied(sequence, stored_unix, sent_unix, int(stored_unix * 1e9), "", {})
 
 
