@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.watching import details, words
 from kmsg_exporter.watching.cells import cut, fit, shown, width
 from kmsg_exporter.watching.controls import Controls
 from kmsg_exporter.watching.snapshot import Snapshot
 from kmsg_exporter.watching.users import User
 from kmsg_exporter.why import moment
-from kmsg_exporter.why.past import Emptied
 
 _T = TypeVar("_T")
 

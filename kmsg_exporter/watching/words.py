@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.model import LEVELS, RingState
 from kmsg_exporter.watching.feed import Moment
 from kmsg_exporter.watching.snapshot import Snapshot
 from kmsg_exporter.watching.users import Count, User
 from kmsg_exporter.why import moment
-from kmsg_exporter.why.past import Emptied
 
 _UNITS: Final = ("", "K", "M", "G", "T")
 _DAY: Final = 86400
