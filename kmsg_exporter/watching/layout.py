@@ -212,7 +212,7 @@ def _keys(controls: Controls, columns: int) -> Line:
         return [("head", fit(" esc back  up down scroll  p pause  q quit", columns))]
     order = f"{controls.order}{' reversed' if controls.reverse else ''}"
     wanted = f"/ filter:{shown(controls.wanted)}" if controls.wanted else "/ filter"
-    keys = (f"s sort:{order}", wanted, "p pause", "enter details", "tab list", "? help")
+    keys = (f"s sort:{order}", wanted, "p pause", "enter details", "tab", "? help")
     text = "  ".join((" q quit", *keys))
     if width(text) > columns:
         text = f" q  s:{order}  /{shown(controls.wanted)}  p  enter  tab  ?"

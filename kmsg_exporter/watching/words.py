@@ -99,6 +99,8 @@ def emptied(now: Snapshot, unix: float) -> str:
     text = f"emptied {'once' if now.emptied == 1 else f'{now.emptied} times'}"
     if now.last_emptied_unix is not None:
         text += f", {'at' if now.emptied == 1 else 'last'} {clock(now.last_emptied_unix, unix)}"
+    if now.unattributed >= now.emptied:
+        return f"{text}, by nobody known"
     return text + (f", {number(now.unattributed)} of them by nobody known" if now.unattributed else "")
 
 
