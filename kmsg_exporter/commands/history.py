@@ -11,9 +11,10 @@ from fnmatch import fnmatchcase
 from kmsg_exporter.collector.visible import visible
 from kmsg_exporter.commands.asked import limit, window
 from kmsg_exporter.config import Config
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import SpoolError
 from kmsg_exporter.why import moment
-from kmsg_exporter.why.past import FILE_NAME, Emptied, read_past
+from kmsg_exporter.why.past import FILE_NAME, read_past
 
 _HEAD = ("WHEN", "WHO", "RUN BY", "HIDDEN", "ERRORS", "SENT")
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.why.kmsg import Record
-from kmsg_exporter.why.past import Emptied
 
 _SAMPLE: Final = re.compile(r"(?:<(\d{1,4})>)?(?:\[ *(\d{1,10})\.(\d{6})\] )?(.*)", re.DOTALL)
 

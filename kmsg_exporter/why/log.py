@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import KmsgExporterError, RingUnavailable
 from kmsg_exporter.ring.record import parse_line
 from kmsg_exporter.ring.syslog import buffer_bytes, read_all
 from kmsg_exporter.why import finding, moment
 from kmsg_exporter.why.finding import Finding
 from kmsg_exporter.why.kmsg import Record, Ring, read_ring
-from kmsg_exporter.why.past import Emptied
 
 
 @dataclass(frozen=True, slots=True)

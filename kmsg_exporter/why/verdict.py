@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from kmsg_exporter.clock import boot_id
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import KmsgExporterError
 from kmsg_exporter.why import console, daemons, dmesg, finding, holders, journal, log, logfiles, moment, rsyslog
 from kmsg_exporter.why.dmesg import Form
 from kmsg_exporter.why.finding import Finding, Roots
 from kmsg_exporter.why.kmsg import Record, Ring
 from kmsg_exporter.why.logfiles import USUAL, Search, Sought
-from kmsg_exporter.why.past import Emptied, read_past
+from kmsg_exporter.why.past import read_past
 from kmsg_exporter.why.troubles import Trouble, find
 
 MOST_TROUBLES: Final = 10

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import RingUnavailable
 from kmsg_exporter.why import log
 from kmsg_exporter.why.finding import Finding
 from kmsg_exporter.why.kmsg import Record, Ring
 from kmsg_exporter.why.log import Log
-from kmsg_exporter.why.past import Emptied
 
 NOW = 1_795_428_000.0
 
