@@ -34,11 +34,11 @@ def hold_or_ask(path: Path, *, proc: Path, wait_seconds: float = _WAIT_SECONDS) 
     """As `hold`, but wait for a holder that has offered to give way. Raises AlreadyRunning."""
     try:
         return hold(path, proc=proc)
-    except AlreadyRunning:
+    except AlreadyRunning as held:
         try:
             fd = os.open(path / _INSIDE, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as exc:
-            raise AlreadyRunning(f"{path} is held, and {path / _INSIDE} can't be opened: {exc.strerror}") from exc
+        except OSError:  # then nobody can have offered it
+            raise held from None
         try:
             if _alone(fd):
                 raise

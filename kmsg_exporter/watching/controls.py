@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.watching.feed import Moment
 from kmsg_exporter.watching.users import ORDERS, User, fits, fitting, in_order, users
-from kmsg_exporter.why.past import Emptied
 
 Pane = Literal["users", "events"]
 Opened = Literal["", "user", "event", "help"]

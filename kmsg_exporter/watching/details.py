@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.watching import words
 from kmsg_exporter.watching.cells import wrap
 from kmsg_exporter.watching.controls import Controls
 from kmsg_exporter.watching.users import FAMILIES, User
 from kmsg_exporter.why import moment
-from kmsg_exporter.why.past import Emptied
 
 _LABEL: Final = 10
 _HELP: Final = (

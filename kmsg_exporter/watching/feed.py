@@ -11,11 +11,11 @@ from typing import Final, Self
 
 from kmsg_exporter.agent.place import SOCKET_NAME
 from kmsg_exporter.config import Config
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import AlreadyRunning, KmsgExporterError, NotPermitted
 from kmsg_exporter.local import AgentNotReachedError
 from kmsg_exporter.watching.snapshot import Snapshot
 from kmsg_exporter.watching.sources import Attached, Looked, Source
-from kmsg_exporter.why.past import Emptied
 
 GRACE_SECONDS: Final = 10.0  # an agent that restarts is back within it
 _WAITING: Final = "nobody: waiting for the agent"

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.watching import details, words
 from kmsg_exporter.watching.cells import cut, fit, shown, width
 from kmsg_exporter.watching.controls import Controls
 from kmsg_exporter.watching.snapshot import Snapshot
 from kmsg_exporter.watching.users import User
 from kmsg_exporter.why import moment
-from kmsg_exporter.why.past import Emptied
 
 _T = TypeVar("_T")
 
@@ -212,7 +212,7 @@ def _keys(controls: Controls, columns: int) -> Line:
         return [("head", fit(" esc back  up down scroll  p pause  q quit", columns))]
     order = f"{controls.order}{' reversed' if controls.reverse else ''}"
     wanted = f"/ filter:{shown(controls.wanted)}" if controls.wanted else "/ filter"
-    keys = (f"s sort:{order}", wanted, "p pause", "enter details", "tab list", "? help")
+    keys = (f"s sort:{order}", wanted, "p pause", "enter details", "tab", "? help")
     text = "  ".join((" q quit", *keys))
     if width(text) > columns:
         text = f" q  s:{order}  /{shown(controls.wanted)}  p  enter  tab  ?"

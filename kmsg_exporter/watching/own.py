@@ -13,11 +13,11 @@ from typing import Any, Final, Self
 
 from kmsg_exporter.agent.agent import Agent
 from kmsg_exporter.config import Config
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import KmsgExporterError, TracefsError
 from kmsg_exporter.push.identity import RingPosition
 from kmsg_exporter.watching.snapshot import Snapshot, decode
 from kmsg_exporter.watching.sources import EVENTS, history_of, past_of
-from kmsg_exporter.why.past import Emptied
 
 _log: Final = logging.getLogger(__name__)
 

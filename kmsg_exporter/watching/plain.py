@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.watching import words
 from kmsg_exporter.watching.cells import shown
 from kmsg_exporter.watching.controls import Controls
 from kmsg_exporter.watching.feed import Moment
 from kmsg_exporter.watching.users import FAMILIES, User
-from kmsg_exporter.why.past import Emptied
 
 Told = tuple[int, int]
 

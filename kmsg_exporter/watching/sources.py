@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from kmsg_exporter.clock import boot_id, boot_ns
 from kmsg_exporter.config import Config
+from kmsg_exporter.emptied import Emptied, read_back
 from kmsg_exporter.errors import KmsgExporterError, NotPermitted, RingUnavailable
 from kmsg_exporter.local import ask
 from kmsg_exporter.ring.devkmsg import DevKmsg
 from kmsg_exporter.ring.look import Ring
 from kmsg_exporter.ring.syslog import SyslogRing, buffer_bytes
 from kmsg_exporter.watching.snapshot import Snapshot, decode
-from kmsg_exporter.why.past import Emptied, emptied, read_past
+from kmsg_exporter.why.past import read_past
 
 _log: Final = logging.getLogger(__name__)
 
@@ -153,11 +156,9 @@ def history_of(read: Callable[[int], Any]) -> Sequence[Emptied]:
 
 
 def _stored(event: Any) -> Emptied:
-    record = event["record"] if isinstance(event, dict) else None
-    told = emptied(record, sequence=0, stored_unix=0.0, sent_unix=event.get("sent_unix"))
-    return Emptied(
-        told.number("kmsg.sequence") or 0, 0.0, told.sent_unix, told.time_unix_ns, told.body, told.attributes
-    )
+    """Its number is in its record; when it was stored is not told."""
+    told = read_back(0, 0.0, event["sent_unix"], json.dumps(event["record"]))
+    return replace(told, sequence=told.number("kmsg.sequence") or 0)
 
 
 def past_of(config: Config) -> tuple[Emptied, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.model import LEVELS, RingState
 from kmsg_exporter.watching.feed import Moment
 from kmsg_exporter.watching.snapshot import Snapshot
 from kmsg_exporter.watching.users import Count, User
 from kmsg_exporter.why import moment
-from kmsg_exporter.why.past import Emptied
 
 _UNITS: Final = ("", "K", "M", "G", "T")
 _DAY: Final = 86400
@@ -99,6 +99,8 @@ def emptied(now: Snapshot, unix: float) -> str:
     text = f"emptied {'once' if now.emptied == 1 else f'{now.emptied} times'}"
     if now.last_emptied_unix is not None:
         text += f", {'at' if now.emptied == 1 else 'last'} {clock(now.last_emptied_unix, unix)}"
+    if now.unattributed >= now.emptied:
+        return f"{text}, by nobody known"
     return text + (f", {number(now.unattributed)} of them by nobody known" if now.unattributed else "")
 
 

@@ -24,7 +24,10 @@ REMOVE_STATE = (
     " && kubectl -n kube-system rollout status daemonset/kmsg-exporter-remove-state --timeout=5m"
     "; kubectl -n kube-system delete -f deploy/kubernetes/remove-state.yaml"
 )
-REFUSED = 'is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostPID=true), hostPath volumes'
+REFUSED = (
+    'is forbidden: violates PodSecurity "baseline:latest": forbidden AppArmor profile '
+    '(container "agent" must not set AppArmor profile type to "Unconfined"), non-default capabilities'
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,11 @@ def shell(folder: Path, command: str) -> str:
     ended = call("sh", "-c", f"cd '{folder}' && PATH={path} && {command}")
     assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
     return ended.stdout
+
+
+def test_without_its_namespace_helm_says_what_the_faq_quotes(folder: Path) -> None:
+    with pytest.raises(AssertionError, match='create: failed to create: namespaces "kmsg-exporter" not found'):
+        shell(folder, f"{INSTALL} {OURS}")
 
 
 def test_helm_installs_tests_upgrades_rolls_back_and_removes(folder: Path) -> None:
@@ -107,5 +115,6 @@ def test_the_manifests_run_agents_where_pod_security_was_mended(folder: Path) ->
 
 def test_the_manifests_and_the_nodes_state_are_removed(folder: Path) -> None:
     shell(folder, "kubectl -n kmsg-exporter delete daemonset kmsg-exporter")
+    shell(folder, "kubectl apply -k deploy/kubernetes")
     shell(folder, "kubectl delete -k deploy/kubernetes")
     shell(folder, REMOVE_STATE)

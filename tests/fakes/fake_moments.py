@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.model import Reader, RingState
 from kmsg_exporter.watching.feed import Moment
 from kmsg_exporter.watching.snapshot import Key, Snapshot
-from kmsg_exporter.why.past import Emptied
 
 UNIX = 1_795_427_100.0  # 2026-11-23 09:45:00 UTC
 SECOND = 1_000_000_000

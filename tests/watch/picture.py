@@ -18,7 +18,7 @@ from kmsg_exporter.watching import layout
 from kmsg_exporter.watching.controls import Controls
 
 TOP: Final = Path(__file__).parents[2]
-COLUMNS, ROWS = 104, 19
+COLUMNS, ROWS = 104, 20
 _CELL, _LINE, _EDGE = 8, 18, 14
 # (colour of the text, of what is behind it, weight)
 _LOOKS: Final = {

@@ -25,8 +25,8 @@ FOREIGN = {
     "kmsg-exporter: command not found": "bash",
     "Python 3.11 or newer is needed: set PYTHON=": "our Makefile",
     "sh: 1: cannot create kprobe_events: Device or resource busy": "dash",
-    'pods "kmsg-exporter-x7k2p" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostPID=true), '
-    "hostPath volumes": "Kubernetes",
+    'pods "kmsg-exporter-5w7fn" is forbidden: violates PodSecurity "baseline:latest": forbidden AppArmor profile '
+    '(container "agent" must not set AppArmor profile type to "Unconfined"), non-default capabilities': "Kubernetes",
     'Error: INSTALLATION FAILED: create: failed to create: namespaces "kmsg-exporter" not found': "Helm",
     'path "/sys/kernel/tracing" is mounted on "/sys" but it is not a shared or slave mount': "the kubelet",
     "ErrImagePull": "the kubelet",

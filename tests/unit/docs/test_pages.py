@@ -156,3 +156,22 @@ def test_every_source_that_the_readme_gives_is_used_and_none_is_missing() -> Non
     page = read("README.md")
     given = set(re.findall(r"^\[([a-z0-9-]+)\]: https://", page, re.MULTILINE))
     assert given == set(re.findall(r"\]\[([a-z0-9-]+)\]", page))
+
+
+def anchors(path: Path) -> set[str]:
+    """What a link into the page may name: its headings as GitHub makes anchors of them, and those it sets itself."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    plain = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in headings)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
+    return slugs | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+@pytest.mark.parametrize(
+    "page", [str(path.relative_to(TOP)) for path in sorted(TOP.glob("**/*.md")) if ".venv" not in path.parts]
+)
+def test_every_link_into_a_page_leads_to_a_place_in_it(page: str) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)]+)\)", read(page)):
+        if not target.startswith(("http://", "https://")):
+            path = (TOP / page).parent / target if target else TOP / page
+            assert anchor in anchors(path), f"{target}#{anchor}"

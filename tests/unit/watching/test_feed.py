@@ -9,12 +9,12 @@ import pytest
 from fake_moments import AFTER, EVENTS, snapshot
 
 from kmsg_exporter.config import Config
+from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import AlreadyRunning, KmsgExporterError, NotPermitted, SpoolError
 from kmsg_exporter.local import AgentNotReachedError
 from kmsg_exporter.watching.feed import GRACE_SECONDS, Feed
 from kmsg_exporter.watching.snapshot import Snapshot
 from kmsg_exporter.watching.sources import Source
-from kmsg_exporter.why.past import Emptied
 
 
 class Scripted:

@@ -49,7 +49,7 @@ def test_80_by_24() -> None:
         "09:44:46    dmesg[1320]          389 hidden, 1 error   cleanup.sh <- cron",
         "09:14:48    unknown              17 hidden",
         "11-22 08:45 logrotate[801]       1187 hidden           \\x1b[31mkmsg \u4e16\u754c",
-        " q quit  s sort:activity  / filter  p pause  enter details  tab list  ? help",
+        " q quit  s sort:activity  / filter  p pause  enter details  tab  ? help",
     ]
 
 
@@ -130,6 +130,11 @@ def test_a_change_of_the_source_is_said_for_a_while() -> None:
     assert texts(found, 80, 24)[5].startswith("COMM")
 
 
+def test_an_emptying_that_nobody_explains_is_said() -> None:
+    once = replace(snapshot(AFTER, emptied=1), last_emptied_unix=None)
+    assert texts(controls(replace(moment(), snapshot=once)), 80, 24)[4] == "      emptied once, by nobody known"
+
+
 @pytest.mark.parametrize(
     ("ring", "line"),
     [
@@ -201,7 +206,7 @@ def test_the_selected_line_is_in_sight_however_many_there_are() -> None:
 
 
 def test_the_footer_says_the_order_the_filter_and_what_is_typed() -> None:
-    assert "s sort:clears reversed" in texts(controls(None, "s", "r"), 100, 24)[-1]
+    assert "s sort:activity reversed" in texts(controls(None, "r"), 80, 24)[-1]
     assert texts(controls(None, "/", "d", "m"), 80, 24)[-1] == " filter: dm_   enter keeps it, esc shows all"
     assert "/ filter:dm" in texts(controls(None, "/", "d", "m", "enter"), 100, 24)[-1]
     assert "nobody fits 'zzz'" in texts(controls(None, "/", "z", "z", "z", "enter"), 80, 24)
