@@ -14,6 +14,7 @@ Opened = Literal["", "user", "event", "help"]
 
 _LONGEST_FILTER: Final = 60
 _NOTE_SECONDS: Final = 30.0
+_META: Final = "meta "
 _FAR: Final = 1 << 30
 
 
@@ -78,6 +79,9 @@ class Controls:
 
     def press(self, key: str) -> None:
         """Keys are named as urwid names them. What has no meaning does nothing."""
+        if key.startswith(_META):  # escape, and another key right after it
+            self.press("esc")
+            key = key.removeprefix(_META)
         if self.typing:
             self._type(key)
         elif key in ("q", "Q"):

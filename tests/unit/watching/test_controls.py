@@ -99,6 +99,12 @@ def test_enter_with_nothing_to_open_opens_nothing() -> None:
     assert found.opened == ""
 
 
+def test_escape_with_a_key_right_after_it_is_both() -> None:
+    found = controls("tab", "enter", "meta ?")
+    assert found.opened == "help"
+    assert controls("/", "x", "meta s").order == "clears"
+
+
 def test_q_quits_from_anywhere_but_a_filter() -> None:
     assert controls("q").done
     assert controls("enter", "q").done
