@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.metrics.page import Node, blind_spots, render_page, security_headers
@@ -229,6 +231,23 @@ def test_an_event_of_anything_is_shown(full: Observation, attributes: dict[str, 
     for time_ns in (0, 2**63 - 1, -(2**63), 10**40):
         past = [Emptied(1, 0.0, None, time_ns, "", attributes)]
         assert "Nobody could be named" in page(full, Node(past=past))
+
+
+_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=20)
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | _TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(attributes=st.dictionaries(st.sampled_from(sorted(CLEARED)), _ANYTHING), at=st.integers())
+def test_no_event_breaks_the_page_or_out_of_it(attributes: dict[str, Any], at: int) -> None:
+    seen = Observation("kprobe", ready=True, push=PushState())
+    past = [Emptied(1, 0.0, 1.0, at, "", attributes)]
+    text = page(seen, Node(past=past, collector="http://collector/"))
+    assert text.count("<article") == text.count("</article>") == 1
+    assert re.sub(r"[\n\xa0]", " ", text).isprintable()
 
 
 def test_the_policy_allows_the_page_s_own_style_and_nothing_else(full: Observation) -> None:
