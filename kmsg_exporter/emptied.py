@@ -14,7 +14,7 @@ _CHAIN: Final = 4  # as the event's own sentence
 
 @dataclass(frozen=True, slots=True)
 class Emptied:
-    """One event as it was stored. `sent_unix` is None while it waits; `attributes` are those of docs/push.md."""
+    """One event as it was stored. `sent_unix` is None while it waits; `attributes` are those of docs/event.md."""
 
     sequence: int
     stored_unix: float
