@@ -15,6 +15,6 @@ boot() {
 for kernel; do
   # not every kernel believes the firmware that CPUs could still be plugged in: possible_cpus=
   boot "$kernel" 2,maxcpus=4 "possible_cpus=4 maxcpus=1" tests/hotplug/test_cpus.py tests/hotplug/test_clock.py \
-    tests/hotplug/test_retries.py
+    tests/hotplug/test_retries.py tests/hotplug/test_suspend.py
   boot "$kernel" 2 nr_cpus=1 tests/hotplug/test_one_cpu.py
 done
