@@ -1,7 +1,7 @@
-"""The machine is suspended and comes back: what was asked before it, in it and after it is told, each once and in order.
+"""The machine is suspended and comes back: who cleared before and after is told once, at its moment and in order.
 
-Firmware is not entered: `pm_test` (Documentation/power/basic-pm-debugging) takes everything else down, tasks, devices, CPUs
-and timekeeping, and resumes after five seconds.
+Firmware is not entered: `pm_test` (Documentation/power/basic-pm-debugging) takes down all else, tasks, devices, CPUs and
+timekeeping, and resumes after five seconds.
 """
 
 from __future__ import annotations
