@@ -1,7 +1,7 @@
 """The machine is suspended and comes back: who cleared before and after is told once, at its moment and in order.
 
-Firmware is not entered: `pm_test` (Documentation/power/basic-pm-debugging) takes down all else, tasks, devices, CPUs and
-timekeeping, and resumes after five seconds.
+Firmware is not entered: `pm_test` (Documentation/power/basic-pm-debugging) takes all else down, tasks, devices, CPUs
+and timekeeping, and resumes after five seconds.
 """
 
 from __future__ import annotations
