@@ -24,16 +24,9 @@ RESULTS = os.environ.get("KMSG_EVASIONS")  # a folder for what was seen, to make
 
 def column() -> Column:
     """Which one this is."""
-    release = os.uname().release if "KMSG_GUEST" in os.environ else ""
-    backend, machine = os.environ["KMSG_BACKEND"], platform.machine()
-    fits = [
-        one
-        for one in COLUMNS
-        if (one.backend, one.machine) == (backend, machine)
-        and release.startswith(one.release)
-        and bool(one.release) == bool(release)
-    ]
-    return fits[0]
+    release = ".".join(os.uname().release.split(".")[:2]) if "KMSG_GUEST" in os.environ else ""
+    (fitting,) = (one for one in COLUMNS if one == Column(release, os.environ["KMSG_BACKEND"], platform.machine()))
+    return fitting
 
 
 HERE = [way for way in WAYS if way.exists(column())]

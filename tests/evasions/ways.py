@@ -33,7 +33,7 @@ METRICS: Final[Mapping[Kind, str]] = {
 
 @dataclass(frozen=True)
 class Column:
-    """One kernel and backend that the table is about. `release` is the start of the kernel's, "" for this machine's."""
+    """One kernel and backend that the table is about. `release` is as in "6.12", "" for this machine's own."""
 
     release: str
     backend: str
