@@ -49,8 +49,11 @@ class Storyteller:
         """One event for all emptyings of a round; `time_ns` is CLOCK_BOOTTIME of the last of them."""
         call = settlement.emptied[0] if settlement.emptied else None
         named = [actors[each] for each in settlement.emptied]
-        hidden = self._hidden(settlement.jump, time_ns)
+        records = self._records(settlement.jump, time_ns)
+        hidden = self._hidden(settlement.jump, records)
         self._told_until_ns = time_ns
+        if since_unix_ns is not None:
+            since_unix_ns = max(since_unix_ns, time_unix_ns - time_ns + min(_printed_after_ns(records), time_ns))
         return Emptying(
             time_unix_ns=time_unix_ns,
             time_boot_ns=time_ns,
@@ -66,12 +69,15 @@ class Storyteller:
             else (),
         )
 
-    def _hidden(self, jump: Look | None, time_ns: int) -> Hidden:
+    def _records(self, jump: Look | None, time_ns: int) -> tuple[LogRecord, ...]:
         records = self._ring.hidden(jump) if jump is not None else ()
         numbered = jump is not None and jump.first_seq is not None and jump.end_seq is not None
         if not numbered and self._recorder is not None:
             printed = self._recorder.console(self._told_until_ns, time_ns)
             records = (*records, *(LogRecord(line) for line in printed))
+        return records
+
+    def _hidden(self, jump: Look | None, records: Sequence[LogRecord]) -> Hidden:
         sample, omitted = choose(records, self._sample, self._redact)
         levels = Counter(LEVELS[record.level] for record in records if record.level is not None)
         by_level = {level: levels[level] for level in LEVELS if levels[level]}
@@ -79,3 +85,13 @@ class Storyteller:
             return Hidden(by_level=by_level, sample=sample, sample_omitted=omitted)
         count = jump.end_seq - jump.first_seq
         return Hidden(count, jump.first_seq, jump.end_seq - 1, by_level, sample, omitted)
+
+
+def _printed_after_ns(records: Sequence[LogRecord]) -> int:
+    """CLOCK_BOOTTIME after which the newest of them was printed, 0 where they have no times: its clear came later still.
+
+    printk has a clock of its own, which stands still while the machine is suspended and is not kept right by NTP: it
+    lags, or leads by less than a thousandth.
+    """
+    newest_usec = max((record.time_usec for record in records if record.time_usec is not None), default=0)
+    return newest_usec * 999

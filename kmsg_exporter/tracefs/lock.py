@@ -16,11 +16,16 @@ def hold(path: Path, *, proc: Path) -> int:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
-        holder = _holder(os.fstat(fd).st_ino, proc / "locks")
         os.close(fd)
-        who = f" (pid {holder})" if holder else ""
+        pid = holder(path, proc=proc)
+        who = f" (pid {pid})" if pid else ""
         raise AlreadyRunning(f"another kmsg-exporter{who} runs on this node and holds {path}: stop it first") from exc
     return fd
+
+
+def holder(path: Path, *, proc: Path) -> int | None:
+    """Who holds a flock on this file or folder. Raises OSError where that can't be looked at."""
+    return _holder(path.stat().st_ino, proc / "locks")
 
 
 def _holder(inode: int, locks: Path) -> int | None:

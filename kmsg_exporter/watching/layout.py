@@ -188,6 +188,8 @@ def _event(event: Emptied, columns: int, unix: float) -> Line:
     day = moment.local(event.time_unix_ns / 1e9)
     when = day[11:] if day[:10] == moment.local(unix)[:10] else f"{day[5:10]} {day[11:16]}"
     left = columns - 13
+    if event.number("kmsg.since_unix_nano") is not None:
+        when = f"<{when}"  # some time before: its details say since when
     who = min(_WHO, left // 2)
     line: Line = [("", fit(when, 12)), ("", f"{fit(words.who(event), who)} ")]
     hid = min(_HID, left - who)

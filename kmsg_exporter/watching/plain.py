@@ -54,4 +54,6 @@ def _user(user: User) -> str:
 
 def _event(event: Emptied, unix: float) -> str:
     chain = f" run by {event.chain}" if event.chain else ""
-    return f"at {words.clock(event.time_unix_ns / 1e9, unix)} by {words.who(event)}{chain}: {words.hid(event)}"
+    since, until = event.number("kmsg.since_unix_nano"), words.clock(event.time_unix_ns / 1e9, unix)
+    when = f"at {until}" if since is None else f"between {words.clock(since / 1e9, unix)} and {until}"
+    return f"{when} by {words.who(event)}{chain}: {words.hid(event)}"

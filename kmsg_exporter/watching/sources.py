@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from kmsg_exporter.clock import boot_id, boot_ns
+from kmsg_exporter.clock import boot_id, boot_ns, unix_ns
 from kmsg_exporter.config import Config
 from kmsg_exporter.emptied import Emptied, read_back
 from kmsg_exporter.errors import KmsgExporterError, NotPermitted, RingUnavailable
@@ -83,6 +83,7 @@ class Looked:
         self._boot = boot_id(config.path_procfs)
         self._emptied: list[Emptied] = []
         self._past = past_of(config)
+        self._looked_ns = 0  # on CLOCK_BOOTTIME
 
     def title(self) -> str:
         return f"a look at the log alone: {self._why}"
@@ -95,6 +96,7 @@ class Looked:
         now_ns = boot_ns()
         if look.jumped:
             self._emptied.insert(0, self._told(look.first_seq, look.end_seq))
+        self._looked_ns = now_ns
         last = self._emptied[0].time_unix_ns / 1e9 if self._emptied else None
         return Snapshot(
             life="look",
@@ -119,7 +121,12 @@ class Looked:
         import time
 
         hidden = None if first is None or end is None else end - first
-        attributes = {"kmsg.boot_id": self._boot, "kmsg.hidden.records": hidden, "kmsg.attribution.source": "none"}
+        attributes = {
+            "kmsg.boot_id": self._boot,
+            "kmsg.hidden.records": hidden,
+            "kmsg.attribution.source": "none",
+            "kmsg.since_unix_nano": unix_ns(self._looked_ns),
+        }
         return Emptied(
             len(self._emptied) + 1,
             time.time(),

@@ -97,9 +97,11 @@ def emptied(now: Snapshot, unix: float) -> str:
     if not now.emptied:
         return "not emptied since this is watched"
     text = f"emptied {'once' if now.emptied == 1 else f'{now.emptied} times'}"
+    unseen = now.unattributed >= now.emptied
     if now.last_emptied_unix is not None:
-        text += f", {'at' if now.emptied == 1 else 'last'} {clock(now.last_emptied_unix, unix)}"
-    if now.unattributed >= now.emptied:
+        at = ("at" if now.emptied == 1 else "last") if not unseen else "found at"
+        text += f", {at} {clock(now.last_emptied_unix, unix)}"
+    if unseen:
         return f"{text}, by nobody known"
     return text + (f", {number(now.unattributed)} of them by nobody known" if now.unattributed else "")
 

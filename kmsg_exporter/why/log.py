@@ -102,8 +102,7 @@ def _hidden(ring: Ring, past: Sequence[Emptied] | None, *, boot_unix: float, now
     evidence[0] += f"{ring.visible_from}"
     # the newest clear is the one that hides; those before it hid what is in the ring as well
     by = [event for event in past or () if _reaches(event, ring.oldest)]
-    explained = any(event.number("kmsg.hidden.last_seq") == ring.visible_from - 1 for event in by)
-    if not explained:
+    if not is_explained(ring, by):
         after = boot_unix + (hidden[-1].usec or 0) / 1e6
         before = boot_unix + (visible[0].usec or 0) / 1e6 if visible else now_unix
         evidence.append(
@@ -119,6 +118,13 @@ def _hidden(ring: Ring, past: Sequence[Emptied] | None, *, boot_unix: float, now
     if len(by) > 3:
         evidence.append(f"and {len(by) - 3} more: kmsg-exporter history")
     return Finding("cause", finding.HIDDEN, what, tuple(evidence), "kmsg-exporter recover prints them")
+
+
+def is_explained(ring: Ring, past: Sequence[Emptied]) -> bool:
+    """Whether one of the emptyings, or of those that one stands for, ended where dmesg starts."""
+    last_hidden = ring.visible_from - 1
+    ranges = ((event.number("kmsg.hidden.first_seq"), event.number("kmsg.hidden.last_seq")) for event in past)
+    return any(first <= last_hidden <= last for first, last in ranges if first is not None and last is not None)
 
 
 def _reaches(event: Emptied, oldest: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 from kmsg_exporter.clock import boot_id
 from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import KmsgExporterError
+from kmsg_exporter.tracefs.lock import holder
 from kmsg_exporter.why import console, daemons, dmesg, finding, holders, journal, log, logfiles, moment, rsyslog
 from kmsg_exporter.why.dmesg import Form
 from kmsg_exporter.why.finding import Finding, Roots
@@ -20,6 +21,8 @@ from kmsg_exporter.why.past import read_past
 from kmsg_exporter.why.troubles import Trouble, find
 
 MOST_TROUBLES: Final = 10
+_TELLING_SECONDS: Final = 2.0  # a running agent tells one emptying a second
+_AGAIN_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def answer(
     progress("the kernel's log")
     seen = log.read_log(roots.dev / "kmsg")
     progress("the agent's history")
-    past, found = _past(roots, state_directory)
+    past, found = _past(roots, state_directory, seen.ring)
     restricted = console.read_sysctl(roots.proc, "dmesg_restrict")
     found += log.findings(
         seen,
@@ -78,11 +81,17 @@ def answer(
     return Answer(tuple(found), seen.records is not None)
 
 
-def _past(roots: Roots, directory: Path) -> tuple[Sequence[Emptied] | None, list[Finding]]:
-    """This boot's emptyings."""
+def _past(roots: Roots, directory: Path, ring: Ring | None) -> tuple[Sequence[Emptied] | None, list[Finding]]:
+    """This boot's emptyings. One that an agent has seen and is about to tell is waited for."""
+    ends = time.monotonic() + _TELLING_SECONDS
     try:
         this = boot_id(roots.proc)
-        return read_past(directory, wanted=lambda event: event.text("kmsg.boot_id") == this), []
+        while True:
+            past = read_past(directory, wanted=lambda event: event.text("kmsg.boot_id") == this)
+            told = ring is None or not ring.hidden or log.is_explained(ring, past or ())
+            if told or time.monotonic() > ends or holder(directory, proc=roots.proc) is None:
+                return past, []
+            time.sleep(_AGAIN_SECONDS)
     except (KmsgExporterError, OSError) as exc:
         return None, [Finding("unseen", finding.HIDDEN, "who cleared the log can't be looked up", (str(exc),))]
 

@@ -110,7 +110,7 @@ def emptying(
         "kmsg.process.ancestors": list(ancestors),
     }
     attributes: dict[str, object] = {
-        **(who if comm else {}),
+        **(who if comm else {"kmsg.since_unix_nano": int((UNIX - ago - 15) * SECOND)}),
         "kmsg.sequence": sequence,
         "kmsg.action": "clear",
         "kmsg.attribution.source": "exec_trace" if comm else "none",

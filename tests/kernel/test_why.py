@@ -87,6 +87,18 @@ def test_cleared_by_crons_script_while_the_agent_runs(tmp_path: Path, backend: s
     assert kill["evidence"][1].startswith("dmesg does not show it: a clear hides it")
 
 
+def test_cleared_a_moment_ago_again_and_again(tmp_path: Path, backend: str) -> None:
+    """A running agent tells one emptying a second: what it has seen and not told yet is waited for."""
+    with running(tmp_path / "agent", backend) as agent:
+        for number in range(6):
+            printk(f"<6>why: {number}")
+            subprocess.run([script(tmp_path / f"burst-{number % 2}.sh", "dmesg -C")], check=True)
+            if number % 2:
+                clear = causes(why(state=agent.directory / "state"))[0]
+                assert not [line for line in clear["evidence"] if "not known" in line]
+                assert " run by burst-" in clear["evidence"][1]
+
+
 def test_cleared_before_the_agent_was_installed(tmp_path: Path) -> None:
     pid = kill_for_memory()
     subprocess.run(["dmesg", "-C"], check=True)

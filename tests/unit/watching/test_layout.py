@@ -47,7 +47,7 @@ def test_80_by_24() -> None:
         *[""] * 8,
         "LAST EMPTYINGS",
         "09:44:46    dmesg[1320]          389 hidden, 1 error   cleanup.sh <- cron",
-        "09:14:48    unknown              17 hidden",
+        "<09:14:48   unknown              17 hidden",
         "11-22 08:45 logrotate[801]       1187 hidden           \\x1b[31mkmsg \u4e16\u754c",
         " q quit  s sort:activity  / filter  p pause  enter details  tab  ? help",
     ]
@@ -65,7 +65,7 @@ def test_40_by_12() -> None:
         "rsyslogd             0    15.0",
         "LAST EMPTYINGS (3)",
         "09:44:46    dmesg[1320]   389 hidden, 1\u2026",
-        "09:14:48    unknown       17 hidden",
+        "<09:14:48   unknown       17 hidden",
         " q  s:activity  /  p  enter  tab  ?",
     ]
 

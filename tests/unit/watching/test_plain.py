@@ -27,7 +27,7 @@ def test_everything_is_one_line_that_begins_with_the_time() -> None:
         "09:45:00 user    node-problem-de (/opt/npd/bin/node-problem-detector): reads 1593 (0/s), "
         "holds /dev/kmsg open (pid 977)",
         "09:45:00 emptied at 2026-11-22 08:45:00 by logrotate[801] run by \\x1b[31mkmsg \u4e16\u754c: 1187 hidden",
-        "09:45:00 emptied at 09:14:48 by unknown: 17 hidden",
+        "09:45:00 emptied between 09:14:33 and 09:14:48 by unknown: 17 hidden",
         "09:45:00 emptied at 09:44:46 by dmesg[1320] run by cleanup.sh <- cron: 389 hidden, 1 error",
     ]
 
@@ -79,3 +79,10 @@ def test_the_page_shows_what_is_printed() -> None:
         emptyings=EVENTS[:2],
     )
     assert list(plain.lines(now, Controls(), everybody=True, told=())) == shown.splitlines()
+
+
+def test_what_nobody_saw_is_told_with_the_time_in_which_it_was() -> None:
+    once = replace(moment(), snapshot=snapshot({}, emptied=1), emptyings=(EVENTS[1],))
+    log, *_, told = plain.lines(once, Controls(), everybody=True, told=())
+    assert log.endswith("emptied once, found at 09:44:46, by nobody known")
+    assert told == "09:45:00 emptied between 09:14:33 and 09:14:48 by unknown: 17 hidden"

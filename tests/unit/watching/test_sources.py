@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -170,12 +171,14 @@ def test_a_look_alone_sees_that_the_log_was_emptied_and_not_by_whom(tmp_path: Pa
         log.print()
     ring: Ring = FakeRing(log)
     source = Looked(config(tmp_path), "not root", ring=ring)
+    looked_unix_ns = time.time_ns()
     assert (source.snapshot().emptied, source.emptyings()) == (0, [])
     log.clear()
     now = source.snapshot()
     assert (now.emptied, now.unattributed, now.ring.empty, now.backend) == (1, 1, True, "")
     (told,) = source.emptyings()
     assert (told.number("kmsg.hidden.records"), told.text("kmsg.process.comm")) == (5, "")
+    assert looked_unix_ns < (told.number("kmsg.since_unix_nano") or 0) < told.time_unix_ns
     assert source.title() == "a look at the log alone: not root"
     source.close()
 

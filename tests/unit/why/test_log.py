@@ -32,6 +32,7 @@ def ring(first: int, end: int, visible_from: int) -> Ring:
 
 def cleared(sequence: int, last_seq: int | None, **attributes: object) -> Emptied:
     known = {"kmsg.hidden.last_seq": last_seq, "kmsg.hidden.records": 3, "kmsg.process.comm": "dmesg", "process.pid": 9}
+    known["kmsg.hidden.first_seq"] = None if last_seq is None else last_seq - 2
     return Emptied(sequence, 0.0, None, int((NOW - 600) * 1e9), "", known | attributes)
 
 
@@ -45,6 +46,11 @@ def of_ring(one: Ring) -> Log:
 
 def test_a_log_that_nobody_cleared_is_no_finding() -> None:
     assert findings(of_ring(ring(0, 5, 0))) == []
+
+
+def test_a_clear_that_an_event_for_several_stands_for_is_told_of() -> None:
+    (found,) = findings(of_ring(ring(0, 12, 9)), [cleared(3, 10, **{"kmsg.coalesced": 2})])
+    assert not [line for line in found.evidence if "not known" in line]
 
 
 def test_who_cleared_is_told_from_the_history_newest_first() -> None:
