@@ -88,7 +88,7 @@ def _past(roots: Roots, directory: Path, ring: Ring | None) -> tuple[Sequence[Em
         this = boot_id(roots.proc)
         while True:
             past = read_past(directory, wanted=lambda event: event.text("kmsg.boot_id") == this)
-            told = ring is None or not ring.hidden or log.is_explained(ring, past or ())
+            told = past is None or ring is None or not ring.hidden or log.is_explained(ring, past)
             if told or time.monotonic() > ends or holder(directory, proc=roots.proc) is None:
                 return past, []
             time.sleep(_AGAIN_SECONDS)
