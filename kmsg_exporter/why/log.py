@@ -102,7 +102,8 @@ def _hidden(ring: Ring, past: Sequence[Emptied] | None, *, boot_unix: float, now
     evidence[0] += f"{ring.visible_from}"
     # the newest clear is the one that hides; those before it hid what is in the ring as well
     by = [event for event in past or () if _reaches(event, ring.oldest)]
-    if not is_explained(ring, by):
+    explained = is_explained(ring, by)
+    if not explained:
         after = boot_unix + (hidden[-1].usec or 0) / 1e6
         before = boot_unix + (visible[0].usec or 0) / 1e6 if visible else now_unix
         evidence.append(
@@ -114,7 +115,7 @@ def _hidden(ring: Ring, past: Sequence[Emptied] | None, *, boot_unix: float, now
             if past is None
             else "by whom is not known: the agent's history has no such emptying"
         )
-    evidence += [told(event) for event in by[:3]]
+    evidence += [f"{'' if explained else 'earlier: '}{told(event)}" for event in by[:3]]
     if len(by) > 3:
         evidence.append(f"and {len(by) - 3} more: kmsg-exporter history")
     return Finding("cause", finding.HIDDEN, what, tuple(evidence), "kmsg-exporter recover prints them")

@@ -73,9 +73,10 @@ def test_a_clear_that_no_history_explains_lies_between_two_records() -> None:
         "by whom is not known: no agent ran then; while it runs it names who clears",
     )
     (found,) = findings(of_ring(ring(0, 12, 12)), [cleared(1, 5)])
-    assert found.evidence[1:3] == (
+    assert found.evidence[1:] == (
         "cleared at some time between 2026-11-23 09:00:11 (the last hidden record) and 2026-11-23 10:00:00 (now)",
         "by whom is not known: the agent's history has no such emptying",
+        "earlier: 2026-11-23 09:50:00  dmesg (pid 9) hid 3 records (history: 1)",
     )
 
 
