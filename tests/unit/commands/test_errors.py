@@ -162,11 +162,23 @@ def test_a_backup_of_nothing_and_to_nowhere(said: Said, tmp_path: Path) -> None:
     assert error.endswith("No such file or directory: choose a place that is there and can be written")
 
 
-def test_a_full_disk_behind_the_output(node: FakeNode) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [["history"], ["watch", "--once", "--interval=0.2"], ["watch", "--interval=0.2"], ["--help"], ["why", "--help"]],
+)
+def test_a_full_disk_behind_the_output(node: FakeNode, words: list[str]) -> None:
     node.history(emptied(60, 0, 2))
+    where = [f"--state-directory={node.state}", f"--runtime-directory={node.state}/run"]
+    if words[0] == "watch":
+        where.append(f"--path.tracefs={node.state}/none")
     with Path("/dev/full").open("w") as full:
-        words = [*PROGRAM, "history", f"--state-directory={node.state}"]
-        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            [*PROGRAM, *words, *([] if "--help" in words else where)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     assert (done.returncode, done.stderr) == (
         1,
         "kmsg-exporter: the output can't be written: No space left on device: make room where it goes, or send it "
