@@ -176,9 +176,10 @@ def has_terminal(tty: str = "/dev/tty") -> bool:
 def _collect(config: Config, environ: Mapping[str, str]) -> int:
     from kmsg_exporter.agent.agent import collector_server
     from kmsg_exporter.agent.notify import Notifier
+
+    server = collector_server(config, environ)  # says so where what it needs is not installed
     from kmsg_exporter.collector.server import serve_until_signal
 
-    server = collector_server(config, environ)
     notifier = Notifier(environ)
 
     starting = ExitStack()

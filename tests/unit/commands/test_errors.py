@@ -139,6 +139,17 @@ def test_a_port_in_use(said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         )
 
 
+def test_without_its_library_the_collector_says_what_to_install(
+    said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "kmsg_exporter.collector.server", raising=False)
+    assert said("collector", f"--collector.directory={tmp_path}") == (
+        1,
+        "the collector needs uvicorn, which is not installed: pip install 'kmsg-exporter[collector]'",
+    )
+
+
 def test_a_directory_that_is_none(said: Said, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert said("collector", "--collector.listen-address=127.0.0.1:0", f"--collector.directory={tmp_path}/file/c") == (
