@@ -52,6 +52,8 @@ def said(capsys: pytest.CaptureFixture[str]) -> Said:
             f"name one of {', '.join(cli._COMMANDS)}: see kmsg-exporter --help",
         ),
         (["history", "--sinc=2h"], "unknown flag --sinc; did you mean --since?"),
+        (["why", "--nope"], "unknown flag --nope; did you mean --since?"),
+        (["watch", "--nope"], "unknown flag --nope; did you mean --once?"),
         (["recover", "--since=2h"], "flag --since: this command does not take it: see --help"),
         (["history", "now"], "'now' is one argument too many: see --help"),
         (
