@@ -213,7 +213,10 @@ def window(args: argparse.Namespace) -> Window:
         text = getattr(args, name, None)
         return None if text is None else _checked(f"--{name}", text, lambda given: moment.parse(given, now=now))
 
-    return Window(read("since"), read("until"))
+    asked = Window(read("since"), read("until"))
+    if asked.since is not None and asked.until is not None and asked.since > asked.until:
+        raise ConfigError(f"flag --since: {args.since!r} is later than --until={args.until!r}: nothing is in between")
+    return asked
 
 
 def limit(text: str | None) -> int | None:

@@ -135,6 +135,10 @@ def test_history_filters(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == "no emptying of this node's log is kept that fits\n"
     assert run("history", state, "--since=soon") == 2
     assert "flag --since: 'soon' is not a time like 2026-11-23" in capsys.readouterr().err
+    assert run("history", state, "--since=1h", "--until=2h") == 2
+    assert capsys.readouterr().err == (
+        "kmsg-exporter: flag --since: '1h' is later than --until='2h': nothing is in between\n"
+    )
     assert run("history", state, "--limit=0") == 2
     assert "flag --limit: '0' is not a number above 0" in capsys.readouterr().err
 
