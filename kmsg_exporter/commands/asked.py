@@ -156,9 +156,8 @@ def _why(command: argparse.ArgumentParser) -> None:
         "--path.log",
         dest="path_log",
         type=Path,
-        default=Path("/var/log"),
         metavar="PATH",
-        help="where the log files are",
+        help="where the log files are (default: /var/log)",
     )
     how = command.add_argument_group("How it is printed")
     how.add_argument("--json", action="store_true", help="the same for programs")

@@ -90,6 +90,14 @@ def test_without_procfs(said: Said, tmp_path: Path, command: str) -> None:
     )
 
 
+def test_without_the_log_files_that_are_named(said: Said, tmp_path: Path) -> None:
+    assert said("why", f"--path.log={tmp_path}/no") == (
+        1,
+        f"the log files at {tmp_path}/no can't be read (No such file or directory): name where they are by --path.log, "
+        "as a user who may read them",
+    )
+
+
 def test_on_another_system() -> None:
     with pytest.raises(NotHere) as refused:
         here.require_node(Config(), platform="darwin")
