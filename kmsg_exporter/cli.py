@@ -12,13 +12,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from textwrap import fill
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from kmsg_exporter import __version__
 from kmsg_exporter.commands.asked import add_own_flags, shown_examples
+from kmsg_exporter.commands.output import emit
 from kmsg_exporter.commands.progress import Progress
 from kmsg_exporter.config import Config, Parser, add_flags, load
 from kmsg_exporter.errors import ConfigError, KmsgExporterError
 from kmsg_exporter.logfmt import configure
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _log = logging.getLogger("kmsg_exporter")
 
@@ -45,9 +50,19 @@ EXAMPLES = (
 )
 
 
+class _Parser(Parser):
+    """Prints --help and --version as the commands print: argparse itself is silent when that fails."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is sys.stdout:
+            emit([message])
+        else:
+            super()._print_message(message, file)
+
+
 def parser() -> Parser:
     """The whole command line."""
-    top = Parser(
+    top = _Parser(
         prog="kmsg-exporter",
         description=f"{_DESCRIPTION}\n\n{_listed()}",
         usage="%(prog)s COMMAND [FLAGS]",
@@ -161,9 +176,10 @@ def has_terminal(tty: str = "/dev/tty") -> bool:
 def _collect(config: Config, environ: Mapping[str, str]) -> int:
     from kmsg_exporter.agent.agent import collector_server
     from kmsg_exporter.agent.notify import Notifier
+
+    server = collector_server(config, environ)  # says so where what it needs is not installed
     from kmsg_exporter.collector.server import serve_until_signal
 
-    server = collector_server(config, environ)
     notifier = Notifier(environ)
 
     starting = ExitStack()

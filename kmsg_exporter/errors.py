@@ -4,7 +4,7 @@ KmsgExporterError
 ├── ConfigError              a flag, variable or file value that is wrong (exit code 2)
 ├── AlreadyRunning           another agent holds this node
 ├── NotPermitted             what was asked for needs a privilege that this process lacks
-├── NotHere                  this machine has no Linux kernel log, or no procfs
+├── NotHere                  this machine has no Linux kernel log, no procfs, or no log files where they should be
 ├── OutputError              what a command prints can't be written
 ├── TracefsError
 │   ├── TracefsNotMounted
@@ -40,7 +40,7 @@ class NotPermitted(KmsgExporterError):
 
 
 class NotHere(KmsgExporterError):
-    """This machine has no Linux kernel log, or no procfs."""
+    """This machine has no Linux kernel log, no procfs, or no log files where they should be."""
 
 
 class OutputError(KmsgExporterError):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from kmsg_exporter.config import Config
 from kmsg_exporter.push.endpoint import Endpoint
+
+INSIDE: Final = "the embedded collector"
 
 
 def configured(config: Config, environ: Mapping[str, str]) -> Endpoint | None:
@@ -25,7 +28,8 @@ def inside(config: Config, url: str, token: str) -> Endpoint | None:
     endpoint = Endpoint.from_environ({}, f"{url}v1/logs")
     if endpoint is None:
         return None
-    return _timed(replace(endpoint, headers={"Authorization": f"Bearer {token}"}, compression="none"), config)
+    headers = {"Authorization": f"Bearer {token}"}
+    return _timed(replace(endpoint, headers=headers, compression="none", name=INSIDE), config)
 
 
 def _timed(endpoint: Endpoint, config: Config) -> Endpoint:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from kmsg_exporter.agent.destination import INSIDE
 from kmsg_exporter.emptied import Emptied, read_back
 from kmsg_exporter.errors import SpoolError
 from kmsg_exporter.metrics.page import EMPTYINGS, Node
@@ -47,8 +48,8 @@ class Face:
 
     def __call__(self) -> Node:
         to, page = self._sender.destination, self._sender.page
-        if self._collector is not None and to == f"{self._collector.inside_url}v1/logs":
-            to, page = "the collector in this process", self._collector.url
+        if self._collector is not None and to == INSIDE:
+            page = self._collector.url
         return Node(
             name=self._name,
             past=self._recent(),

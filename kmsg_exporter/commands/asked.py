@@ -156,9 +156,8 @@ def _why(command: argparse.ArgumentParser) -> None:
         "--path.log",
         dest="path_log",
         type=Path,
-        default=Path("/var/log"),
         metavar="PATH",
-        help="where the log files are",
+        help="where the log files are (default: /var/log)",
     )
     how = command.add_argument_group("How it is printed")
     how.add_argument("--json", action="store_true", help="the same for programs")
@@ -213,7 +212,10 @@ def window(args: argparse.Namespace) -> Window:
         text = getattr(args, name, None)
         return None if text is None else _checked(f"--{name}", text, lambda given: moment.parse(given, now=now))
 
-    return Window(read("since"), read("until"))
+    asked = Window(read("since"), read("until"))
+    if asked.since is not None and asked.until is not None and asked.since > asked.until:
+        raise ConfigError(f"flag --since: {args.since!r} is later than --until={args.until!r}: nothing is in between")
+    return asked
 
 
 def limit(text: str | None) -> int | None:

@@ -27,6 +27,7 @@ _CAPABILITIES: Final = (
     (19, "CAP_SYS_PTRACE", "the executables of other users' processes", "missing"),
     (2, "CAP_DAC_READ_SEARCH", "which processes of other users hold the log open", "note"),
 )
+_ELSE: Final = "--backend=auto takes the best that this kernel accepts"
 _HOST_PID_NAMESPACE: Final = "pid:[4026531836]"  # PROC_PID_INIT_INO
 
 
@@ -146,7 +147,7 @@ def _tracefs_remedy(config: Config) -> str:
 def _features(tracefs: Tracefs) -> list[Check]:
     def feature(name: str, there: bool, option: str, means: str) -> Check:
         if there:
-            return Check(name, "ok", "this kernel has them")
+            return Check(name, "ok", "in this kernel")
         return Check(name, "note", f"this kernel has none ({option}): {means}")
 
     tracers = tracefs.read("available_tracers").split()
@@ -176,11 +177,17 @@ def _backend(config: Config, tracefs: Tracefs) -> tuple[list[Check], str | None]
         except AlreadyRunning as exc:
             return _of_running(config, exc)
         except KmsgExporterError as exc:
-            return [Check(f"backend {config.backend}", "missing", str(exc))], None
+            return [Check(f"backend {config.backend}", "missing", str(exc), _ELSE)], None
         stack.callback(attached.close)
         name = attached.backend.name
         checks = [Check(f"backend {other}", "note", why) for other, why in attached.refused.items()]
-        checks.append(Check(f"backend {name}", "ok" if name != "state" else "missing", "accepted by this kernel"))
+        if name == "state":
+            remedy = _ELSE if config.backend == "state" else ""
+            checks.append(
+                Check("backend state", "missing", "it names nobody: it sees that the log was emptied", remedy)
+            )
+        else:
+            checks.append(Check(f"backend {name}", "ok", "accepted by this kernel"))
         checks += [Check(f"probe {probe}", "note", why) for probe, why in attached.backend.failures().items()]
         return checks, name
 
@@ -202,6 +209,9 @@ def _of_running(config: Config, running: AlreadyRunning) -> tuple[list[Check], s
     name = str(status["backend"])
     gone = [probe["name"] for probe in status["probes"] if not probe["attached"]]
     checks = [Check(f"backend {name}", "ok", f"in use by the agent that runs here (pid {status['pid']})")]
+    if config.backend not in ("auto", name):
+        asked = f"not tried: the agent that runs here has {name}"
+        checks.append(Check(f"backend {config.backend}", "note", asked, "stop the agent first, and ask again"))
     return checks + [Check(f"probe {probe}", "missing", "not attached") for probe in gone], name
 
 

@@ -10,7 +10,7 @@ from kmsg_exporter.agent import destination
 from kmsg_exporter.agent.agent import SOCKET_NAME
 from kmsg_exporter.commands.check import Check
 from kmsg_exporter.config import Config
-from kmsg_exporter.errors import ConfigError, KmsgExporterError, PushError
+from kmsg_exporter.errors import ConfigError, KmsgExporterError, NotPermitted, PushError
 from kmsg_exporter.local import ask
 from kmsg_exporter.push.delivery import Delivery
 from kmsg_exporter.push.resource import Resource
@@ -22,14 +22,16 @@ _NOWHERE = Check(
     "no collector is named: events stay on this node",
     "name one with --push.endpoint or OTEL_EXPORTER_OTLP_ENDPOINT",
 )
+_UNSEEN = Check(_NAME, "note", "whether an agent sends events can't be seen as this user", "try again as root")
 
 
 def checks(config: Config, environ: Mapping[str, str]) -> list[Check]:
     """What the running agent knows; without one, a request without events is sent where they would go."""
     try:
         status = ask(config.runtime_directory / SOCKET_NAME, "status")
-    except KmsgExporterError:
-        return [_tried(config, environ)]
+    except KmsgExporterError as exc:
+        tried = _tried(config, environ)
+        return [_UNSEEN if tried is _NOWHERE and isinstance(exc, NotPermitted) else tried]
     return _of_running(status)
 
 

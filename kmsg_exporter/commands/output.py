@@ -9,10 +9,13 @@ from collections.abc import Iterable
 from kmsg_exporter.errors import OutputError
 
 
-def emit(chunks: Iterable[str | bytes]) -> None:
-    """Write to standard output. Who has closed it (`| head`) has seen enough. Raises OutputError."""
+def emit(chunks: Iterable[str | bytes]) -> bool:
+    """Write to standard output; whether anybody reads: who has closed it (`| head`) has seen enough.
+
+    Raises OutputError.
+    """
     if sys.stdout is None:  # closed before we began
-        return
+        return False
     try:
         for chunk in chunks:
             if isinstance(chunk, str):
@@ -22,11 +25,13 @@ def emit(chunks: Iterable[str | bytes]) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         _give_up()
+        return False
     except OSError as exc:
         _give_up()
         raise OutputError(
             f"the output can't be written: {exc.strerror}: make room where it goes, or send it elsewhere"
         ) from exc
+    return True
 
 
 def _give_up() -> None:

@@ -6,11 +6,12 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
 from kmsg_exporter.commands.asked import interval
+from kmsg_exporter.commands.output import emit
 from kmsg_exporter.config import Config
 from kmsg_exporter.errors import KmsgExporterError
 from kmsg_exporter.logfmt import configure
@@ -35,7 +36,8 @@ def main(config: Config, args: argparse.Namespace, environ: Mapping[str, str] = 
 
 def _is_screen(environ: Mapping[str, str]) -> bool:
     """Both ends are a terminal that can place its cursor."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and environ.get("TERM", "dumb") not in _LINES_ONLY
+    ends = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    return ends and environ.get("TERM", "dumb") not in _LINES_ONLY
 
 
 def _show(config: Config, chosen: Controls, ending: Ending, seconds: float, environ: Mapping[str, str]) -> int:
@@ -67,24 +69,13 @@ def _print(feed: Feed, chosen: Controls, ending: Ending, seconds: float, *, once
             ending.wait(seconds)
         while not ending.asked:
             now = feed.next()
-            if not _say(plain.lines(now, chosen, everybody=first, told=told)) or once:
+            lines = plain.lines(now, chosen, everybody=first, told=told)
+            if not emit(f"{line}\n" for line in lines) or once:
                 break
             told |= {plain.identity(event) for event in now.emptyings}
             first = False
             ending.wait(seconds)
     return 0
-
-
-def _say(lines: Iterable[str]) -> bool:
-    """Print them; whether anybody reads."""
-    try:
-        for line in lines:
-            sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is nobody's
-        return False
-    return True
 
 
 class _Notes(io.StringIO):

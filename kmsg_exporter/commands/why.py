@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from kmsg_exporter.commands.asked import window
+from kmsg_exporter.commands.here import require_logs
 from kmsg_exporter.commands.output import emit
 from kmsg_exporter.commands.progress import Progress
 from kmsg_exporter.config import Config
@@ -16,7 +18,10 @@ from kmsg_exporter.why.verdict import answer
 
 def main(config: Config, args: argparse.Namespace) -> int:
     """Print the answer; its exit code."""
-    roots = Roots(config.path_procfs, config.path_dev, config.path_etc, args.path_log)
+    if args.path_log is not None:
+        require_logs(args.path_log)
+    logs = args.path_log or Path("/var/log")
+    roots = Roots(config.path_procfs, config.path_dev, config.path_etc, logs)
     since = window(args).since
     with Progress(sys.stderr) as progress:
         found = answer(roots, config.state_directory, since=since, progress=lambda what: progress(f"looking at {what}"))

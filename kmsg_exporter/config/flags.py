@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NoReturn
@@ -19,6 +19,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            raise ConfigError(one_line(_unknown(unknown, self.commands.get(found.command, self), self)))
+        return found
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(one_line(_sentence(message, self)))
@@ -55,17 +61,18 @@ def _settings(option: Option) -> dict[str, Any]:
     return settings | {"metavar": option.kind.shown, "action": "append" if option.repeatable else "store"}
 
 
+def _unknown(words: Sequence[str], command: Parser, top: Parser) -> str:
+    """What the command does not take; only its own flags are proposed in place of one that nobody has."""
+    flag = words[0].split("=")[0]
+    if not flag.startswith("-"):
+        return f"{' '.join(words)!r} is one argument too many: see --help"
+    if flag in (*top.flags(), *(option.flag for option in OPTIONS)):
+        return f"flag {flag}: this command does not take it: see --help"
+    return f"unknown flag {flag}" + (near(flag, command.flags()) or ": see --help")
+
+
 def _sentence(message: str, parser: Parser) -> str:
     """argparse's words, as the other errors are worded: where, the value, what is allowed."""
-    unknown = message.removeprefix("unrecognized arguments: ")
-    if unknown != message:
-        flag = unknown.split(" ")[0].split("=")[0]
-        if not flag.startswith("-"):
-            return f"{unknown!r} is one argument too many: see --help"
-        known = [*parser.flags(), *(option.flag for option in OPTIONS)]
-        if flag in known:
-            return f"flag {flag}: this command does not take it: see --help"
-        return f"unknown flag {flag}" + (near(flag, known) or ": see --help")
     if message == "the following arguments are required: COMMAND":
         return f"no command is given: {_one_of(parser)}"
     where, colon, reason = message.removeprefix("argument ").partition(": ")

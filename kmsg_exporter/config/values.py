@@ -107,7 +107,7 @@ def _name(text: str) -> str:
 def _address(text: str) -> Address:
     parts = _ADDRESS.fullmatch(text)
     if not parts or int(parts["port"]) > 65535 or not _is_host(parts["ipv6"], parts["name"]):
-        raise ValueError("must be HOST:PORT, [IPv6]:PORT or :PORT")
+        raise ValueError("must be HOST:PORT, [IPv6]:PORT or :PORT, with a port of at most 65535")
     return Address(parts["ipv6"] or parts["name"], int(parts["port"]))
 
 

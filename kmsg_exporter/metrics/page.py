@@ -130,7 +130,8 @@ _PAGE: Final = """<!doctype html>
 <div class="fresh" role="region" aria-labelledby="past"><h2 id="past">The last emptyings</h2>
 {past}</div>
 <div class="pair">
-<section aria-labelledby="totals" class="wide"><h2 id="totals">Since the agent's start</h2>{totals}{clearers}</section>
+<section aria-labelledby="totals" class="wide"><h2 id="totals">Counted since the agent's start</h2>
+{totals}{clearers}</section>
 <section aria-labelledby="unseen"><h2 id="unseen">What this node does not let it see</h2>{unseen}</section>
 </div>
 <section aria-labelledby="agent" class="wide"><h2 id="agent">The agent</h2>{agent}</section>

@@ -29,7 +29,7 @@ def state_line(observation: Observation, totals: Snapshot, node: Node) -> Html:
         items.append(html("<strong>dmesg shows records</strong>"))
     if ring.hidden_records:
         items.append(html("a clear hides {hidden}", hidden=counted(ring.hidden_records, "record")))
-    items.append(html("emptied {times} since the agent's start", times=_times(totals.emptied)))
+    items.append(html("emptied {times}, counted since the agent's start", times=_times(totals.emptied)))
     if not observation.ready:
         items.append(html('<span class="is-severe">not ready: not all that it promises is in place</span>'))
     if node.push_failing:

@@ -32,10 +32,12 @@ class Endpoint:
     compression: Compression = "gzip"
     headers_file: Path | None = None
     bearer_token_file: Path | None = None
+    name: str = ""
+    """What it is called where its address would tell nobody anything."""
 
     def __str__(self) -> str:
-        """The address without what may be a secret in it (user, password, query)."""
-        return _shown(self.url)
+        """Its name, or the address without what may be a secret in it (user, password, query)."""
+        return self.name or _shown(self.url)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], flag_url: str | None = None) -> Self | None:

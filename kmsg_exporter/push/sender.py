@@ -337,7 +337,7 @@ class Sender:
         if self._failing:
             _log.info("the push to %s works again", delivery.endpoint)
         elif not self._reached:
-            _log.info("the collector at %s can be reached", delivery.endpoint)
+            _log.info("%s can be reached", delivery.endpoint.name or f"the collector at {delivery.endpoint}")
         self._failing.clear()
         self._reached = True
 

@@ -24,7 +24,7 @@ def klogctl(action: int, buffer: ctypes.Array[ctypes.c_char] | None = None) -> i
     result: int = call(action, buffer, 0 if buffer is None else len(buffer))
     if result < 0:
         number = ctypes.get_errno()
-        raise RingUnavailable(f"syslog({action}): {os.strerror(number)}: it takes CAP_SYSLOG")
+        raise RingUnavailable(f"syslog action {action}: {os.strerror(number)}: it takes CAP_SYSLOG")
     return result
 
 

@@ -12,7 +12,10 @@ ALLOWED: Final = "a time like 2026-11-23, '2026-11-23 09:30', 2026-11-23T09:30:0
 
 
 def parse(text: str, *, now: datetime) -> float:
-    """Unix seconds. What has no zone is local time; `30m` is so long ago. Raises ValueError, with what is allowed."""
+    """Unix seconds. What has no zone is local time; `30m` is so long ago, and `-30m`, as journalctl has it.
+
+    Raises ValueError, with what is allowed.
+    """
     midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
     if text in ("now", "today", "yesterday"):
         moment = {"now": now, "today": midnight, "yesterday": midnight - timedelta(days=1)}[text]

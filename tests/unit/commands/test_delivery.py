@@ -15,6 +15,7 @@ import pytest
 from kmsg_exporter.commands import delivery
 from kmsg_exporter.commands.check import Check
 from kmsg_exporter.config import Config
+from kmsg_exporter.errors import NotPermitted
 from kmsg_exporter.local import LocalServer
 
 
@@ -65,6 +66,20 @@ def running(tmp_path: Path, **status: Any) -> Iterator[None]:
 def test_without_an_endpoint_events_stay_here(tmp_path: Path) -> None:
     [found] = delivery.checks(config(tmp_path), {})
     assert (found.verdict, found.found) == ("note", "no collector is named: events stay on this node")
+
+
+def test_an_agent_of_another_user_may_send_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    def refused(*_: object) -> None:
+        raise NotPermitted("another user's")
+
+    monkeypatch.setattr(delivery, "ask", refused)
+    assert delivery.checks(config(tmp_path), {}) == [
+        Check("push", "note", "whether an agent sends events can't be seen as this user", "try again as root")
+    ]
+    [tried] = delivery.checks(config(tmp_path, push_endpoint=address), {})
+    assert "HTTP status 401" in tried.found
 
 
 def test_collector_that_answers_is_said_to(tmp_path: Path, address: str) -> None:

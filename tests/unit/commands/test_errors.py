@@ -52,6 +52,8 @@ def said(capsys: pytest.CaptureFixture[str]) -> Said:
             f"name one of {', '.join(cli._COMMANDS)}: see kmsg-exporter --help",
         ),
         (["history", "--sinc=2h"], "unknown flag --sinc; did you mean --since?"),
+        (["why", "--nope"], "unknown flag --nope; did you mean --since?"),
+        (["watch", "--nope"], "unknown flag --nope; did you mean --once?"),
         (["recover", "--since=2h"], "flag --since: this command does not take it: see --help"),
         (["history", "now"], "'now' is one argument too many: see --help"),
         (
@@ -85,6 +87,14 @@ def test_without_procfs(said: Said, tmp_path: Path, command: str) -> None:
         1,
         f"there is no procfs at {tmp_path}/no (No such file or directory): mount it (mount -t proc proc {tmp_path}/no)"
         ", or name where it is by --path.procfs",
+    )
+
+
+def test_without_the_log_files_that_are_named(said: Said, tmp_path: Path) -> None:
+    assert said("why", f"--path.log={tmp_path}/no") == (
+        1,
+        f"the log files at {tmp_path}/no can't be read (No such file or directory): name where they are by --path.log, "
+        "as a user who may read them",
     )
 
 
@@ -139,6 +149,17 @@ def test_a_port_in_use(said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         )
 
 
+def test_without_its_library_the_collector_says_what_to_install(
+    said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "kmsg_exporter.collector.server", raising=False)
+    assert said("collector", f"--collector.directory={tmp_path}") == (
+        1,
+        "the collector needs uvicorn, which is not installed: pip install 'kmsg-exporter[collector]'",
+    )
+
+
 def test_a_directory_that_is_none(said: Said, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert said("collector", "--collector.listen-address=127.0.0.1:0", f"--collector.directory={tmp_path}/file/c") == (
@@ -162,11 +183,23 @@ def test_a_backup_of_nothing_and_to_nowhere(said: Said, tmp_path: Path) -> None:
     assert error.endswith("No such file or directory: choose a place that is there and can be written")
 
 
-def test_a_full_disk_behind_the_output(node: FakeNode) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [["history"], ["watch", "--once", "--interval=0.2"], ["watch", "--interval=0.2"], ["--help"], ["why", "--help"]],
+)
+def test_a_full_disk_behind_the_output(node: FakeNode, words: list[str]) -> None:
     node.history(emptied(60, 0, 2))
+    where = [f"--state-directory={node.state}", f"--runtime-directory={node.state}/run"]
+    if words[0] == "watch":
+        where.append(f"--path.tracefs={node.state}/none")
     with Path("/dev/full").open("w") as full:
-        words = [*PROGRAM, "history", f"--state-directory={node.state}"]
-        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            [*PROGRAM, *words, *([] if "--help" in words else where)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     assert (done.returncode, done.stderr) == (
         1,
         "kmsg-exporter: the output can't be written: No space left on device: make room where it goes, or send it "

@@ -85,6 +85,15 @@ def test_a_terminal_that_can_do_nothing_gets_lines(tmp_path: Path) -> None:
     os.close(ours)
 
 
+def test_an_output_that_is_closed_is_read_by_nobody(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    words = ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, *flags(tmp_path)]
+    done = subprocess.run(words, stdin=theirs, stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
+    os.close(theirs)
+    os.close(ours)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_without_its_library_the_screen_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

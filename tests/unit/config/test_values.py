@@ -95,6 +95,11 @@ def test_refused_with_what_must_be(name: str, text: str) -> None:
         BY_NAME[name].kind.read(text)
 
 
+def test_what_a_port_may_be_is_said() -> None:
+    with pytest.raises(ValueError, match=r"^must be HOST:PORT, \[IPv6\]:PORT or :PORT, with a port of at most 65535$"):
+        BY_NAME["web.listen-address"].kind.read(":99999")
+
+
 @given(st.sampled_from(OPTIONS), st.text())
 def test_any_text_is_a_value_or_what_must_be(option: Option, text: str) -> None:
     complaint = "must be "

@@ -34,6 +34,7 @@ FOREIGN = {
     "401": "our web server, and any",
 }
 NAMES = re.compile(r"kmsg_\w+( 1)?|rate\(.*\)|/metrics|other")  # of metrics and the like: no messages
+OURS = [quote for quote in QUOTED if quote not in FOREIGN and not NAMES.fullmatch(quote)]
 LEAST = 8  # letters of a text of ours by which a message is known
 # What our programs fill in: paths, addresses, numbers, names, and the kernel's reasons.
 VALUES = re.compile(
@@ -61,6 +62,31 @@ def pieces() -> list[str]:
 PIECES = pieces()
 
 
+def written(node: ast.AST) -> str:
+    """The text that stands in a test, each value that it fills in as one of these."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def plain(message: str) -> str:
+    """With the same mark for every value, however long."""
+    marked = VALUES.sub("\0", re.sub(r"https?://\S+/v1/logs", "\0", message))
+    return re.sub(r"(?:[\w./:]*\0)+[\w./]*", "\0", marked)
+
+
+def expected() -> set[str]:
+    """What tests expect to the letter, and the README's table of faults, which real ones fill."""
+    parts = (TOP / "tests" / part for part in ("unit", "chart"))
+    tests = (path for part in parts for path in part.rglob("*.py") if path != Path(__file__))
+    found = {plain(written(node)) for path in tests for node in ast.walk(ast.parse(path.read_text()))}
+    rows = [line for line in (TOP / "README.md").read_text().splitlines() if line.startswith("| ")]
+    return found | {plain(f"cannot push to http://collector:4318/v1/logs: {row.split(' | ')[-1]}") for row in rows}
+
+
+EXPECTED = expected()
+
+
 def unknown(message: str) -> list[str]:
     """What stands between the values and is neither a part of a text of ours nor made of some."""
     left = []
@@ -73,9 +99,21 @@ def unknown(message: str) -> list[str]:
     return left
 
 
-@pytest.mark.parametrize("message", [quote for quote in QUOTED if quote not in FOREIGN and not NAMES.fullmatch(quote)])
+@pytest.mark.parametrize("message", OURS)
 def test_what_we_are_said_to_print_is_in_the_code(message: str) -> None:
     assert unknown(message) == [], "the code prints something else now: quote that"
+
+
+@pytest.mark.parametrize("message", OURS)
+def test_what_we_are_said_to_print_is_expected_by_a_test_with_nothing_left_out(message: str) -> None:
+    marked = plain(message)
+    assert not re.search(r"\w{3}", marked) or any(marked in text for text in EXPECTED)
+
+
+def test_a_message_with_words_left_out_is_noticed() -> None:
+    short = "cannot listen on :10144: Address already in use: choose another with --web.listen-address"
+    assert unknown(short) == []
+    assert not any(plain(short) in text for text in EXPECTED)
 
 
 def test_every_message_of_others_is_one_that_the_page_quotes() -> None:

@@ -74,7 +74,7 @@ def test_the_page_has_name_version_state_and_links(full: Observation) -> None:
     read = words(text)
     assert "Kernel log of node-7" in read
     assert "kmsg-exporter 0.1.0" in read
-    assert "dmesg shows nothing a clear hides 812 records emptied 0 times" in read
+    assert "dmesg shows nothing a clear hides 812 records emptied 0 times, counted since the agent's start" in read
     assert "shown 8,000 of the 8,812 records that it holds" in read
     assert "overwritten 188 records, the oldest: it is full, newer ones push them out" in read
     assert "size 256 KiB" in read

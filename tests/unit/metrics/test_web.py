@@ -458,8 +458,12 @@ def test_an_address_that_is_taken_is_an_error_that_names_it(serve: Serve, totals
         observe=lambda: Observation("state", ready=True),
         version="0.1.0",
     )
-    with pytest.raises(KmsgExporterError, match=rf"cannot listen on 127\.0\.0\.1:{port}: Address already in use"):
+    with pytest.raises(KmsgExporterError) as taken:
         second.start()
+    assert str(taken.value) == (
+        f"cannot listen on 127.0.0.1:{port}: Address already in use: stop what listens there (ss -ltnp shows it), or "
+        "choose another with --web.listen-address"
+    )
     second.stop()
 
 

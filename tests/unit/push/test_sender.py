@@ -22,6 +22,8 @@ from pathlib import Path
 
 import pytest
 
+from kmsg_exporter.agent.destination import inside
+from kmsg_exporter.config import Config
 from kmsg_exporter.model import Actor, Emptying, Hidden, LogRecord, Process, PushState
 from kmsg_exporter.push.delivery import Delivery
 from kmsg_exporter.push.endpoint import Endpoint
@@ -515,6 +517,41 @@ def test_a_lasting_fault_keeps_the_event_and_is_tried_again_slowly(
     assert (state.sent_total, failures(state)) == (1, {f"http_{code}": 2})
     reached(sender, lambda _: "works again" in caplog.text)
     assert caplog.text.count(f"HTTP status {code}; ") == 1
+
+
+def test_the_embedded_collector_is_named_and_not_by_an_address_that_nobody_chose(
+    node: Node, collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    endpoint = inside(Config(), collector.url.removesuffix("v1/logs"), "sesame")
+    assert endpoint is not None
+    collector.answers.put(status(503))
+    node.event()
+    sender = node.sender(endpoint)
+    node.naps.next()
+    node.naps.end()
+    drained(sender)
+    reached(sender, lambda _: "works again" in caplog.text)
+    assert sender.destination == "the embedded collector"
+    assert "cannot push to the embedded collector: HTTP status 503; see the collector's log" in caplog.text
+    assert "the push to the embedded collector works again" in caplog.text
+    assert "127.0.0.1" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("", "the collector at {url} can be reached"),
+        ("the embedded collector", "the embedded collector can be reached"),
+    ],
+)
+def test_a_collector_that_is_reached_is_told_of(
+    node: Node, collector: Collector, caplog: pytest.LogCaptureFixture, name: str, line: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    node.event()
+    reached(node.sender(Endpoint(collector.url, name=name)), lambda _: "can be reached" in caplog.text)
+    assert line.format(url=collector.url) in caplog.messages
 
 
 def test_redirects_are_not_followed(node: Node, collector: Collector) -> None:

@@ -293,9 +293,12 @@ def test_missing_device_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (PermissionError(1, "Operation not permitted"), "CAP_SYSLOG is missing, or a container's device cgroup"),
-        (PermissionError(13, "Permission denied"), "permission denied: run as root"),
-        (OSError(6, "No such device or address"), "No such device or address"),
+        (
+            PermissionError(1, "Operation not permitted"),
+            "/dev/kmsg: not permitted: CAP_SYSLOG is missing, or a container's device cgroup refuses it",
+        ),
+        (PermissionError(13, "Permission denied"), "/dev/kmsg: permission denied: run as root"),
+        (OSError(6, "No such device or address"), "/dev/kmsg: No such device or address"),
     ],
 )
 def test_refused_device_says_why(error: OSError, text: str) -> None:
@@ -303,5 +306,6 @@ def test_refused_device_says_why(error: OSError, text: str) -> None:
         raise error
 
     device = SimpleNamespace(**CONSTANTS, open=refuse)
-    with patch.object(devkmsg, "os", device), pytest.raises(RingUnavailable, match=text):
+    with patch.object(devkmsg, "os", device), pytest.raises(RingUnavailable) as refused:
         DevKmsg(Path("/dev/kmsg"), buffer_bytes=None)
+    assert str(refused.value) == text

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kmsg_exporter.errors import RingUnavailable
 from kmsg_exporter.model import LogRecord
-from kmsg_exporter.ring.syslog import SyslogRing
+from kmsg_exporter.ring.syslog import SyslogRing, klogctl
 
 TAIL_BYTES = 65536
 
@@ -153,3 +155,8 @@ def test_jump_is_told_for_clears_only_and_for_each_that_left_little_behind(
             if effective and had_lines and len(log.read(size)) < size // 2:
                 assert jumped
             effective = False
+
+
+def test_what_is_refused_is_not_named_like_a_section_of_the_manual() -> None:
+    with pytest.raises(RingUnavailable, match=r"^syslog action 99: [A-Z][a-z ]+: it takes CAP_SYSLOG$"):
+        klogctl(99)  # the kernel has no such action

@@ -59,8 +59,22 @@ def test_folder_that_is_not_there_is_not_mounted(tmp_path: Path) -> None:
 def test_empty_tracefs_is_lockdown(tmp_path: Path) -> None:
     root = tmp_path / "tracing"
     root.mkdir()
-    with pytest.raises(FeatureUnavailable, match="is empty: kernel lockdown is at confidentiality"):
+    with pytest.raises(FeatureUnavailable) as refused:
         open_tracefs(root, proc=mounted(tmp_path, "tracefs"))
+    assert str(refused.value) == (
+        f"tracefs at {root} is empty: kernel lockdown is at confidentiality, which only a boot without it ends"
+    )
+
+
+def test_tracefs_of_root_says_who_may_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    proc = mounted(tmp_path, "tracefs")
+    monkeypatch.setattr(os, "listdir", refused)
+    with pytest.raises(TracefsRejected) as raised:
+        open_tracefs(tmp_path, proc=proc)
+    assert str(raised.value) == f"{tmp_path}: Permission denied: it belongs to root, run as root"
 
 
 def test_tracefs_with_files_is_opened(tmp_path: Path) -> None:

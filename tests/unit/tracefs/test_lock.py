@@ -16,8 +16,11 @@ PROC = Path("/proc")
 def test_second_holder_is_told_who_the_first_is(tmp_path: Path) -> None:
     fd = hold(tmp_path, proc=PROC)
     try:
-        with pytest.raises(AlreadyRunning, match=rf"another kmsg-exporter \(pid {os.getpid()}\) runs on this node"):
+        with pytest.raises(AlreadyRunning) as running:
             hold(tmp_path, proc=PROC)
+        assert str(running.value) == (
+            f"another kmsg-exporter (pid {os.getpid()}) runs on this node and holds {tmp_path}: stop it first"
+        )
     finally:
         os.close(fd)
 
@@ -39,8 +42,9 @@ def test_holder_that_the_list_does_not_tell_stays_unnamed(tmp_path: Path, lines:
     (tmp_path / "locks").write_text(lines.format(inode=tmp_path.stat().st_ino), encoding="latin-1")
     fd = hold(tmp_path, proc=tmp_path)
     try:
-        with pytest.raises(AlreadyRunning, match="another kmsg-exporter runs on this node and holds"):
+        with pytest.raises(AlreadyRunning) as running:
             hold(tmp_path, proc=tmp_path)
+        assert str(running.value) == f"another kmsg-exporter runs on this node and holds {tmp_path}: stop it first"
     finally:
         os.close(fd)
 

@@ -266,7 +266,8 @@ def test_an_agent_with_its_own_collector_hands_its_events_over_whatever_the_envi
     server = agent._collector = serve(MUTUAL + TOKEN, inside=True)
     endpoint = agent._endpoint(agent.config)
     assert endpoint is not None
-    assert str(endpoint) == f"{server.inside_url}v1/logs"
+    assert endpoint.url == f"{server.inside_url}v1/logs"
+    assert str(endpoint) == "the embedded collector"
     assert server.inside_token not in repr(endpoint)
     delivery = Delivery(endpoint, Resource.from_environ({}, instance_id="one", host_name="node-7"))
     attributes = [{"key": "log.record.uid", "value": {"stringValue": "a"}}]

@@ -135,11 +135,11 @@ def test_the_log_is_read_by_the_device_else_by_the_system_call(tmp_path: Path, m
     assert seen.ring is None
 
     def refused(_: int) -> bytes:
-        raise RingUnavailable("syslog(3): Operation not permitted")
+        raise RingUnavailable("syslog action 3: Operation not permitted")
 
     monkeypatch.setattr(log, "read_all", refused)
     seen = log.read_log(tmp_path / "kmsg")
     assert (seen.records, seen.why_not) == (
         None,
-        f"{tmp_path}/kmsg: there is no such device here; syslog(3): Operation not permitted",
+        f"{tmp_path}/kmsg: there is no such device here; syslog action 3: Operation not permitted",
     )
