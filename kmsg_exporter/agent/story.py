@@ -88,7 +88,7 @@ class Storyteller:
 
 
 def _printed_after_ns(records: Sequence[LogRecord]) -> int:
-    """CLOCK_BOOTTIME after which the newest of them was printed, 0 where they have no times: its clear came later still.
+    """CLOCK_BOOTTIME after which the newest of them was printed, 0 where they have no times: its clear came later.
 
     printk has a clock of its own, which stands still while the machine is suspended and is not kept right by NTP: it
     lags, or leads by less than a thousandth.
