@@ -19,8 +19,10 @@ def test_an_event_reaches_a_collector_that_was_away_once(tmp_path: Path, backend
     port = free_port()
     with running(tmp_path, backend, f"--push.endpoint=http://127.0.0.1:{port}") as agent:
         printk("while the collector is away")
+        end = newest()
         subprocess.run([DMESG, "-C"], check=True)
-        event = eventually(lambda: agent.events()[-1:])[0]
+        hidden = "kmsg.hidden.last_seq"
+        event = eventually(lambda: [one for one in agent.events() if one.get(hidden, -1) >= end])[0]
         eventually(lambda: agent.count("kmsg_exporter_push_failures_total", reason="refused") >= 1)
         assert agent.count("kmsg_exporter_push_queue_events") == len(agent.events())
         with collector(port, tmp_path / "collected"):

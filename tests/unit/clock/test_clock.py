@@ -37,3 +37,17 @@ def test_a_step_of_the_wall_clock_moves_what_is_told_and_nothing_that_is_compare
     monkeypatch.setattr(time, "time_ns", lambda: NOW_UNIX_NS + step_ns)
     assert clock.unix_ns(UP_NS) == NOW_UNIX_NS + step_ns
     assert clock.boot_ns() == UP_NS
+
+
+def test_a_pause_between_the_readings_of_both_clocks_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    up = [UP_NS]
+
+    def wall() -> int:
+        now_ns = NOW_UNIX_NS + up[0] - UP_NS
+        if up[0] == UP_NS:  # the first time, somebody else runs for a second
+            up[0] += 10**9
+        return now_ns
+
+    monkeypatch.setattr(time, "clock_gettime_ns", lambda _: up[0])
+    monkeypatch.setattr(time, "time_ns", wall)
+    assert clock.unix_ns(UP_NS) == NOW_UNIX_NS
