@@ -253,7 +253,14 @@ class Resolver:
 
     def _resolved(self, tid: int, life: Life, run: Exec) -> tuple[str, bool]:
         """What execve of a path ran, in the file system that a life that is over saw."""
-        witness = self._living_ancestor(life)
+        for _ in range(_MAX_FORKS):
+            witness = self._living_ancestor(life)
+            found = self._resolved_by(witness, tid, life, run)
+            if witness is None or procfs.has_root(witness, proc=self._proc):
+                break  # else it ended meanwhile, and what it saw with it: the next one above
+        return found
+
+    def _resolved_by(self, witness: int | None, tid: int, life: Life, run: Exec) -> tuple[str, bool]:
         unix_ns = self._unix_ns(run.time_ns)
         if witness is None:
             return as_exe(run.filename, root=self._proc / "1" / "root", unix_ns=unix_ns)

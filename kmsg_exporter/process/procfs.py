@@ -106,3 +106,14 @@ def _head(tid: int, name: str, proc: Path) -> bytes | None:
 def text(raw: bytes) -> str:
     """Bytes that the kernel does not promise to be UTF-8, as a string: what is not becomes U+FFFD."""
     return raw.decode("utf-8", "replace")
+
+
+def has_root(pid: int, *, proc: Path) -> bool:
+    """Whether a process still has a root folder to look into: one that has ended has none, also as a zombie."""
+    try:
+        os.readlink(proc / str(pid) / "root")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except OSError:  # refused
+        pass
+    return True

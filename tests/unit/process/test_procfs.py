@@ -152,3 +152,10 @@ def test_any_bytes_are_a_thread_or_none(status: bytes, stat: bytes) -> None:
         (folder / "stat").write_bytes(stat)
         living = read_living(9, proc=Path(name))
     assert living is None or living.tid == 9
+
+
+def test_a_process_that_has_ended_has_no_root_to_look_into(tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "root").symlink_to("/")
+    (tmp_path / "8").mkdir()
+    assert [procfs.has_root(pid, proc=tmp_path) for pid in (7, 8, 9)] == [True, False, False]
