@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from kmsg_exporter.process.origin import origin
 from kmsg_exporter.process.recorder import Exec, FlightRecorder, Life
 
 _TICK_NS = 10_000_000  # start times in /proc are rounded down to a clock tick
+_INIT = 1
 _MAX_ANCESTORS = 16
 _MAX_FORKS = 16
 _CACHE_SECONDS = 2.0
@@ -252,34 +253,29 @@ class Resolver:
         return life.execs[0].filename, True
 
     def _resolved(self, tid: int, life: Life, run: Exec) -> tuple[str, bool]:
-        """What execve of a path ran, in the file system that a life that is over saw."""
-        for _ in range(_MAX_FORKS):
-            witness = self._living_ancestor(life)
-            found = self._resolved_by(witness, tid, life, run)
-            if witness is None or procfs.has_root(witness, proc=self._proc):
+        """What execve of a path ran, in the file system that a life that is over saw: as those above it see it."""
+        inside = container_id(self._cgroup(tid, life, run.time_ns))
+        unix_ns = self._unix_ns(run.time_ns)
+        found = run.filename, True
+        for witness in (*self._living_ancestors(life), _INIT):
+            if inside != container_id(procfs.read_cgroup(witness, proc=self._proc) or ""):
+                found = run.filename, True  # a container's runtime lives above it, and sees other files
+            else:
+                found = as_exe(run.filename, root=self._proc / str(witness) / "root", unix_ns=unix_ns)
+            if procfs.has_root(witness, proc=self._proc):
                 break  # else it ended meanwhile, and what it saw with it: the next one above
         return found
 
-    def _resolved_by(self, witness: int | None, tid: int, life: Life, run: Exec) -> tuple[str, bool]:
-        unix_ns = self._unix_ns(run.time_ns)
-        if witness is None:
-            return as_exe(run.filename, root=self._proc / "1" / "root", unix_ns=unix_ns)
-        inside = container_id(self._cgroup(tid, life, run.time_ns))
-        if inside != container_id(procfs.read_cgroup(witness, proc=self._proc) or ""):
-            return run.filename, True  # a container's runtime lives above it, and sees other files
-        return as_exe(run.filename, root=self._proc / str(witness) / "root", unix_ns=unix_ns)
-
-    def _living_ancestor(self, life: Life) -> int | None:
-        """Somebody above a life that is over who still lives: what it sees of the file system is what they saw."""
+    def _living_ancestors(self, life: Life) -> Iterator[int]:
+        """Those above a life that is over who still lived when they were looked at, nearest first."""
         for _ in range(_MAX_FORKS):
             if life.fork is None:
-                return None
+                break
             parent, when = life.fork.parent_tid, life.fork.time_ns
             living = self._living(parent, when)
             if living is not None and not living.zombie:
-                return parent
+                yield parent
             life = self._life(parent, when)
-        return None
 
     def _leader(self, tid: int, life: Life) -> int:
         """The process that a dead thread was part of."""

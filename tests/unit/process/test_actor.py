@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -333,6 +334,51 @@ def test_path_of_a_child_in_a_container_is_looked_up_in_the_container(
 def test_path_of_a_dead_container_is_not_looked_up_on_the_host(proc: FakeProc, past: Past, resolver: Resolver) -> None:
     proc.link("/bin/dmesg", "/usr/bin/dmesg")
     proc.add(SCRIPT, comm="containerd-shim", exe="/usr/bin/containerd-shim", cgroup="/system.slice/containerd.service")
+    past.fork(CALL - 300, parent=SCRIPT, child=CALLER)
+    past.move(CALL - 200, CALLER, f"/kubepods/besteffort/pod{UID}/{ID}".encode())
+    past.exec(CALL - 100, CALLER, b"/bin/dmesg")
+    assert named(resolver) == ("exec_trace", "~/bin/dmesg")
+
+
+@pytest.mark.parametrize("leaves", ["nothing", "a zombie"])
+def test_path_is_looked_up_as_the_next_one_above_sees_it_where_the_first_ended_meanwhile(
+    proc: FakeProc, past: Past, resolver: Resolver, monkeypatch: pytest.MonkeyPatch, leaves: str
+) -> None:
+    inside = proc.folder.parent / "container"
+    proc.file("/srv/clean.sh", b"#!/bin/sh\n", root=inside)
+    proc.file("/bin/sh", root=inside)
+    proc.add(60, comm="supervisor", exe="/bin/supervisor", root=inside)
+    past.fork(CALL - 400, parent=60, child=SCRIPT)
+    proc.add(SCRIPT, comm="sh", exe="/bin/sh", parent=60, root=inside)
+    ran(past, b"/srv/clean.sh", parent=SCRIPT)
+    read = procfs.read_living
+
+    def read_early(tid: int, *, proc: Path) -> procfs.Living | None:
+        living = read(tid, proc=proc)
+        if tid == SCRIPT and living is not None:
+            (proc / str(SCRIPT) / "root").unlink(missing_ok=True)
+            if leaves == "nothing":
+                shutil.rmtree(proc / str(SCRIPT))
+        return living
+
+    monkeypatch.setattr(procfs, "read_living", read_early)
+    assert named(resolver) == ("exec_trace", "~/bin/sh")
+
+
+def test_path_is_looked_up_on_the_host_where_everybody_above_ended_meanwhile(
+    proc: FakeProc, past: Past, resolver: Resolver
+) -> None:
+    proc.link("/bin/dmesg", "/usr/bin/dmesg")
+    proc.add(SCRIPT, comm="sh", exe="/bin/sh")
+    (proc.folder / str(SCRIPT) / "root").unlink()
+    ran(past, b"/bin/dmesg", parent=SCRIPT)
+    assert named(resolver) == ("exec_trace", "~/usr/bin/dmesg")
+
+
+def test_path_of_a_container_of_which_nobody_is_left_is_not_looked_up_on_the_host(
+    proc: FakeProc, past: Past, resolver: Resolver
+) -> None:
+    proc.link("/bin/dmesg", "/usr/bin/dmesg")
     past.fork(CALL - 300, parent=SCRIPT, child=CALLER)
     past.move(CALL - 200, CALLER, f"/kubepods/besteffort/pod{UID}/{ID}".encode())
     past.exec(CALL - 100, CALLER, b"/bin/dmesg")
