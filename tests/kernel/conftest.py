@@ -20,17 +20,19 @@ IN_GUEST = "KMSG_GUEST" in os.environ
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "backends(*names): only with these backends")
     config.addinivalue_line("markers", "guest: only in a booted guest, where it may disturb the whole machine")
+    config.addinivalue_line("markers", "once: no backend has a part in it, a kernel's first is enough")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what this backend or machine can't show: that is no skip, the table in the README says so."""
+    """Leave out what this backend or machine can't show, the table in the README says so, or what another has shown."""
     fits: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
         marker = item.get_closest_marker("backends")
         right_backend = marker is None or BACKEND in marker.args
         right_place = IN_GUEST or item.get_closest_marker("guest") is None
-        (fits if right_backend and right_place else left).append(item)
+        needed = not IN_GUEST or BACKEND == "kprobe" or item.get_closest_marker("once") is None
+        (fits if right_backend and right_place and needed else left).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = fits
 

@@ -9,10 +9,12 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
 from support import Agent, all_records, collector, eventually, free_port, printk, running
 
 DMESG = os.path.realpath(shutil.which("dmesg") or "dmesg")
 ROUNDS = 6
+pytestmark = pytest.mark.once
 
 
 def test_an_event_reaches_a_collector_that_was_away_once(tmp_path: Path, backend: str) -> None:
