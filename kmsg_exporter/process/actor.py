@@ -180,10 +180,14 @@ class Resolver:
             origin=origin(ancestors),
             container_id=container_id(cgroup),
             pod_uid=pod_uid(cgroup),
-            command_args=procfs.read_command_args(pid, proc=self._proc)
-            if self._command_args and living is not None and image.source == "procfs"
-            else None,
+            command_args=self._args(living) if living is not None and image.source == "procfs" else None,
         )
+
+    def _args(self, living: procfs.Living) -> tuple[str, ...] | None:
+        if not self._command_args:
+            return None
+        args = procfs.read_command_args(living.pid, proc=self._proc)
+        return args if procfs.lives_on(living, proc=self._proc) else None
 
     def _floods(self, tid: int) -> bool:
         """Whether a thread was looked up very often in this batch: naming takes longer than making names up."""
@@ -255,18 +259,18 @@ class Resolver:
     def _resolved(self, tid: int, life: Life, run: Exec) -> tuple[str, bool]:
         """What execve of a path ran, in the file system that a life that is over saw: as those above it see it."""
         inside = container_id(self._cgroup(tid, life, run.time_ns))
-        unix_ns = self._unix_ns(run.time_ns)
-        found = run.filename, True
-        for witness in (*self._living_ancestors(life), _INIT):
-            if inside != container_id(procfs.read_cgroup(witness, proc=self._proc) or ""):
-                found = run.filename, True  # a container's runtime lives above it, and sees other files
-            else:
-                found = as_exe(run.filename, root=self._proc / str(witness) / "root", unix_ns=unix_ns)
-            if procfs.has_root(witness, proc=self._proc):
-                break  # else it ended meanwhile, and what it saw with it: the next one above
-        return found
+        for witness in self._living_ancestors(life):
+            found = self._as_seen_by(witness.tid, inside, run)
+            if procfs.lives_on(witness, proc=self._proc):
+                return found  # else it ended meanwhile, and what it saw with it: the next one above
+        return self._as_seen_by(_INIT, inside, run)
 
-    def _living_ancestors(self, life: Life) -> Iterator[int]:
+    def _as_seen_by(self, witness: int, inside: str | None, run: Exec) -> tuple[str, bool]:
+        if inside != container_id(procfs.read_cgroup(witness, proc=self._proc) or ""):
+            return run.filename, True  # a container's runtime lives above it, and sees other files
+        return as_exe(run.filename, root=self._proc / str(witness) / "root", unix_ns=self._unix_ns(run.time_ns))
+
+    def _living_ancestors(self, life: Life) -> Iterator[procfs.Living]:
         """Those above a life that is over who still lived when they were looked at, nearest first."""
         for _ in range(_MAX_FORKS):
             if life.fork is None:
@@ -274,7 +278,7 @@ class Resolver:
             parent, when = life.fork.parent_tid, life.fork.time_ns
             living = self._living(parent, when)
             if living is not None and not living.zombie:
-                yield parent
+                yield living
             life = self._life(parent, when)
 
     def _leader(self, tid: int, life: Life) -> int:
@@ -338,7 +342,7 @@ class Resolver:
             living = self._living(pid, time_ns)
             if living is not None and not living.zombie:
                 found = procfs.read_cgroup(pid, proc=self._proc)
-                if found:
+                if found and procfs.lives_on(living, proc=self._proc):
                     return found
             if life.fork is None:
                 break

@@ -52,6 +52,12 @@ def read_living(tid: int, *, proc: Path) -> Living | None:
         return None  # it died while it was read
 
 
+def lives_on(living: Living, *, proc: Path) -> bool:
+    """Whether it is still there: what was read of it since is its own, and not of somebody who has its id now."""
+    now = read_living(living.tid, proc=proc)
+    return now is not None and not now.zombie and now.start_ns == living.start_ns
+
+
 def read_comm(tid: int, *, proc: Path) -> str | None:
     """The thread's own name, None when it is gone."""
     comm = _head(tid, "comm", proc)
@@ -106,14 +112,3 @@ def _head(tid: int, name: str, proc: Path) -> bytes | None:
 def text(raw: bytes) -> str:
     """Bytes that the kernel does not promise to be UTF-8, as a string: what is not becomes U+FFFD."""
     return raw.decode("utf-8", "replace")
-
-
-def has_root(pid: int, *, proc: Path) -> bool:
-    """Whether a process still has a root folder to look into: one that has ended has none, also as a zombie."""
-    try:
-        os.readlink(proc / str(pid) / "root")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    except OSError:  # refused
-        pass
-    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -340,7 +341,25 @@ def test_path_of_a_dead_container_is_not_looked_up_on_the_host(proc: FakeProc, p
     assert named(resolver) == ("exec_trace", "~/bin/dmesg")
 
 
-@pytest.mark.parametrize("leaves", ["nothing", "a zombie"])
+def ends_when_looked_at(monkeypatch: pytest.MonkeyPatch, tid: int, then: Callable[[], None] = lambda: None) -> None:
+    """A process is gone as soon as it was looked at once, and something else may have its id."""
+    read = procfs.read_living
+    looks = 0
+
+    def read_early(asked: int, *, proc: Path) -> procfs.Living | None:
+        nonlocal looks
+        living = read(asked, proc=proc)
+        if asked == tid:
+            looks += 1
+        if asked == tid and looks == 1:
+            shutil.rmtree(proc / str(tid))
+            then()
+        return living
+
+    monkeypatch.setattr(procfs, "read_living", read_early)
+
+
+@pytest.mark.parametrize("leaves", ["nothing", "a zombie", "somebody else"])
 def test_path_is_looked_up_as_the_next_one_above_sees_it_where_the_first_ended_meanwhile(
     proc: FakeProc, past: Past, resolver: Resolver, monkeypatch: pytest.MonkeyPatch, leaves: str
 ) -> None:
@@ -351,28 +370,41 @@ def test_path_is_looked_up_as_the_next_one_above_sees_it_where_the_first_ended_m
     past.fork(CALL - 400, parent=60, child=SCRIPT)
     proc.add(SCRIPT, comm="sh", exe="/bin/sh", parent=60, root=inside)
     ran(past, b"/srv/clean.sh", parent=SCRIPT)
-    read = procfs.read_living
 
-    def read_early(tid: int, *, proc: Path) -> procfs.Living | None:
-        living = read(tid, proc=proc)
-        if tid == SCRIPT and living is not None:
-            (proc / str(SCRIPT) / "root").unlink(missing_ok=True)
-            if leaves == "nothing":
-                shutil.rmtree(proc / str(SCRIPT))
-        return living
+    def leave() -> None:
+        if leaves == "a zombie":
+            proc.add(SCRIPT, comm="sh", exe=None, parent=60, state="Z")
+            (proc.folder / str(SCRIPT) / "root").unlink()
+        elif leaves == "somebody else":
+            proc.add(SCRIPT, comm="other", parent=1, start_ns=CALL + SECOND)
+            proc.file("/srv/clean.sh", b"#!/bin/other\n")
+            proc.file("/bin/other")
 
-    monkeypatch.setattr(procfs, "read_living", read_early)
+    ends_when_looked_at(monkeypatch, SCRIPT, leave)
     assert named(resolver) == ("exec_trace", "~/bin/sh")
 
 
 def test_path_is_looked_up_on_the_host_where_everybody_above_ended_meanwhile(
-    proc: FakeProc, past: Past, resolver: Resolver
+    proc: FakeProc, past: Past, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proc.link("/bin/dmesg", "/usr/bin/dmesg")
-    proc.add(SCRIPT, comm="sh", exe="/bin/sh")
-    (proc.folder / str(SCRIPT) / "root").unlink()
+    proc.add(SCRIPT, comm="sh", exe="/bin/sh", root=proc.folder.parent / "gone")
+    ends_when_looked_at(monkeypatch, SCRIPT)
     ran(past, b"/bin/dmesg", parent=SCRIPT)
     assert named(resolver) == ("exec_trace", "~/usr/bin/dmesg")
+
+
+def test_container_is_not_that_of_somebody_who_has_the_id_now(
+    proc: FakeProc, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proc.add(CALLER, comm="dmesg", exe="/usr/bin/dmesg", parent=SHELL)
+
+    def reuse() -> None:
+        proc.add(CALLER, comm="innocent", start_ns=CALL + SECOND, cgroup=f"/kubepods/besteffort/pod{UID}/{ID}")
+
+    ends_when_looked_at(monkeypatch, CALLER, reuse)
+    actor = resolver.actor(CALLER, CALL, b"dmesg")
+    assert (actor.comm, actor.container_id, actor.pod_uid) == ("dmesg", None, None)
 
 
 def test_path_of_a_container_of_which_nobody_is_left_is_not_looked_up_on_the_host(

@@ -154,8 +154,14 @@ def test_any_bytes_are_a_thread_or_none(status: bytes, stat: bytes) -> None:
     assert living is None or living.tid == 9
 
 
-def test_a_process_that_has_ended_has_no_root_to_look_into(tmp_path: Path) -> None:
-    (tmp_path / "7").mkdir()
-    (tmp_path / "7" / "root").symlink_to("/")
-    (tmp_path / "8").mkdir()
-    assert [procfs.has_root(pid, proc=tmp_path) for pid in (7, 8, 9)] == [True, False, False]
+def test_a_process_lives_on_until_it_is_gone_a_zombie_or_somebody_else_has_its_id(proc: FakeProc) -> None:
+    proc.add(9, comm="sh", start_ns=5 * SECOND)
+    living = read_living(9, proc=proc.folder)
+    assert living is not None
+    found = []
+    for comm, state, started in (("dmesg", "S", 5), ("sh", "Z", 5), ("sh", "S", 6)):
+        proc.remove(9)
+        proc.add(9, comm=comm, state=state, start_ns=started * SECOND)
+        found.append(procfs.lives_on(living, proc=proc.folder))
+    proc.remove(9)
+    assert [*found, procfs.lives_on(living, proc=proc.folder)] == [True, False, False, False]
