@@ -119,6 +119,6 @@ def copy_of_machine(folder: Path) -> Iterator[Machine]:
 
 def _environ(more: Mapping[str, str]) -> dict[str, str]:
     path = f"{CHECKOUT}/.venv/bin:{os.environ['PATH']}"
-    ours = ("KMSG_EXPORTER_", "OTEL_")
+    ours = ("KMSG_EXPORTER_", "OTEL_", "MAKE", "MFLAGS")  # nor is a stranger inside of make
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "PATH": path, "PIP_NO_CACHE_DIR": "1", **more}
