@@ -134,8 +134,10 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
 
 
 def _run(config: Config, environ: Mapping[str, str], read_config: Callable[[], Config]) -> int:
+    from kmsg_exporter.agent import heap
     from kmsg_exporter.agent.agent import Agent
 
+    heap.share()
     sys.setswitchinterval(_SWITCH_SECONDS)
     agent = Agent(config, environ, read_config=read_config)
     on_terminal, detached = has_terminal(), signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
