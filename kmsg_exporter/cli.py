@@ -162,7 +162,8 @@ def _run(config: Config, environ: Mapping[str, str], read_config: Callable[[], C
         for line in agent.summary():
             _log.info("%s", line)
         agent.run()
-    _log.info("stopped; nothing is left in tracefs")
+    goes_on = "tracefs goes on recording for the next start; kmsg-exporter cleanup ends that"
+    _log.info("stopped; %s", goes_on if agent.leaves_recording else "nothing is left in tracefs")
     return 0
 
 

@@ -102,6 +102,9 @@ class Agent:
         place.require_privileges(self.config)
         with ExitStack() as stack:
             self._build(stack)
+            # not before: an agent that can't start leaves nothing. Nor later: it says that it is ready, and may be
+            # told to stop before it runs
+            self._keep = self.config.trace_keep_on_exit
             self._stack = stack.pop_all()
         return self
 
@@ -114,7 +117,6 @@ class Agent:
         """Watch until `stop`."""
         if self._watch is not None and not self._stop_asked:
             self._notifier.ready("; ".join(self.summary()))
-            self._keep = self.config.trace_keep_on_exit  # from now on: an agent that can't start leaves nothing
             self._watch.run()
         self._notifier.stopping()
 
@@ -132,6 +134,11 @@ class Agent:
 
     def is_wanted(self) -> bool:
         return self._offered is not None and is_wanted(self._offered)
+
+    @property
+    def leaves_recording(self) -> bool:
+        """Whether tracefs goes on recording for the next agent when this one is left."""
+        return self._keep and self._attached.recorder is not None
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:

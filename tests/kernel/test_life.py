@@ -11,16 +11,27 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import INSTANCES, TRACEFS, Agent, environment, eventually, kprobe_command, ours_in_tracefs, printk, running
+from support import (
+    INSTANCES,
+    TRACEFS,
+    Agent,
+    environment,
+    eventually,
+    kprobe_command,
+    ours_in_tracefs,
+    printk,
+    run_python,
+    running,
+)
 
 DMESG = os.path.realpath(shutil.which("dmesg") or "dmesg")
 TRACES = pytest.mark.backends("kprobe", "tracepoint", "function")
 STRANGER = "p:stranger/log_read vfs_read"
 
 
-def command(agent: Agent, *words: str) -> subprocess.CompletedProcess[str]:
-    """Another kmsg-exporter command with the same directories."""
-    flags = [f"--state-directory={agent.directory}/state", f"--runtime-directory={agent.directory}/run"]
+def command(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Another kmsg-exporter command with the directories of the agent of `directory`."""
+    flags = [f"--state-directory={directory}/state", f"--runtime-directory={directory}/run"]
     return subprocess.run(
         [sys.executable, "-m", "kmsg_exporter", *words, *flags],
         check=False,
@@ -70,6 +81,7 @@ def test_what_was_cleared_while_no_agent_ran_is_counted_named_and_sent(
         printk("before the end")
         known = len(agent.events())
         agent.stop(number)
+        assert ("stopped; tracefs goes on recording" in agent.log()) == (number == signal.SIGTERM)
         agent.flags = ()
         assert set(INSTANCES) <= set(ours_in_tracefs())
         for line in range(5):
@@ -88,6 +100,27 @@ def test_what_was_cleared_while_no_agent_ran_is_counted_named_and_sent(
     assert ours_in_tracefs() == []
 
 
+@pytest.mark.once
+def test_an_agent_that_is_stopped_as_soon_as_it_is_ready_goes_on_recording_where_it_is_to(tmp_path: Path) -> None:
+    code = (
+        "from kmsg_exporter.agent.agent import Agent\n"
+        "from kmsg_exporter.cli import parser\n"
+        "from kmsg_exporter.config import load\n"
+        "config = load(parser().parse_args(['run', '--trace.keep-on-exit', '--web.listen-address=127.0.0.1:0',"
+        f" '--state-directory={tmp_path}/state', '--runtime-directory={tmp_path}/run']), {{}})\n"
+        "with Agent(config, {}) as agent:\n"
+        "    agent.stop()\n"
+        "    agent.run()\n"
+        "print(agent.leaves_recording)\n"
+    )
+    try:
+        assert run_python(code).endswith("True\n")
+        assert set(INSTANCES) <= set(ours_in_tracefs())
+    finally:
+        command(tmp_path, "cleanup")
+    assert ours_in_tracefs() == []
+
+
 @TRACES
 def test_cleanup_removes_what_a_killed_agent_left_and_nothing_else(tmp_path: Path, backend: str) -> None:
     strange = TRACEFS / "instances" / "stranger"
@@ -97,15 +130,15 @@ def test_cleanup_removes_what_a_killed_agent_left_and_nothing_else(tmp_path: Pat
         kprobe_command(STRANGER)
     try:
         with running(tmp_path, backend) as agent:
-            busy = command(agent, "cleanup")
+            busy = command(agent.directory, "cleanup")
             assert (busy.returncode, f"(pid {agent.pid})" in busy.stderr) == (1, True)
             agent.stop(signal.SIGKILL)
             assert ours_in_tracefs()
-            done = command(agent, "cleanup")
+            done = command(agent.directory, "cleanup")
             assert done.returncode == 0
             assert "removed instance kmsg_exporter\n" in done.stdout
             assert ours_in_tracefs() == []
-            assert command(agent, "cleanup").stdout == "nothing of ours is in tracefs\n"
+            assert command(agent.directory, "cleanup").stdout == "nothing of ours is in tracefs\n"
         assert strange.is_dir()
         assert not probes.exists() or STRANGER in probes.read_text()
     finally:
@@ -188,7 +221,7 @@ def test_two_callers_in_one_window_name_nobody(tmp_path: Path, backend: str) -> 
 def test_doctor_says_what_this_node_accepts(tmp_path: Path, backend: str) -> None:
     with running(tmp_path, backend) as agent:
         agent.stop()
-        answer = command(agent, "doctor", "--json")
+        answer = command(agent.directory, "doctor", "--json")
     found = json.loads(answer.stdout)
     best = "kprobe" if (TRACEFS / "kprobe_events").exists() else "tracepoint"
     assert (answer.returncode, found["backend"], found["exit_code"]) == (0, best, 0)
