@@ -95,6 +95,7 @@ class Agent:
         self._collector: CollectorServer | None = None
         self._watch: Watch | None = None
         self._reloader: Reloader | None = None
+        self._reload_asked = False
         self._stop_asked = False
         self._keep = False
 
@@ -131,6 +132,8 @@ class Agent:
         """Read the configuration again, soon; may be called from a signal handler and from any thread."""
         if self._reloader is not None:
             self._reloader.ask()
+        else:
+            self._reload_asked = True
 
     def is_wanted(self) -> bool:
         return self._offered is not None and is_wanted(self._offered)
@@ -265,10 +268,12 @@ class Agent:
             )
 
         self.answers = self._answers(spool, sender, observe) | {"snapshot": take_snapshot}
-        self._start_local(stack)  # before the web server, which says that all is ready
-        stack.enter_context(self._web)
-        sender.start()
         self._reloader = stack.enter_context(reloader)
+        if self._reload_asked:  # by a signal that came while all this was made
+            reloader.ask()
+        self._start_local(stack)
+        stack.enter_context(self._web)  # which says that all is ready
+        sender.start()
 
     def _recorder(self) -> FlightRecorder | None:
         if self._attached.recorder is None:

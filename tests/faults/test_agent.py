@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import termios
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ import pytest
 from fault_certs import Authority
 from fault_server import PATIENCE, Collector, accepts, answers, serving
 
+from kmsg_exporter.agent import agent as agent_itself
+from kmsg_exporter.config import Config
+from kmsg_exporter.config.values import Address
 from kmsg_exporter.local import ask
 from kmsg_exporter.push.spool import Spool
 
@@ -150,6 +154,25 @@ def test_sighup_gives_an_agent_without_endpoint_one(tmp_path: Path) -> None:
         agent.configure(f"push.endpoint: http://127.0.0.1:{collector.port}")
         agent.process.send_signal(signal.SIGHUP)
         eventually(lambda: {1, 2} <= set(collector.taken))
+
+
+def test_a_sighup_that_comes_while_it_starts_is_not_forgotten(tmp_path: Path) -> None:
+    read_again = threading.Event()
+    config = Config(
+        path_tracefs=tmp_path / "none",
+        state_directory=tmp_path / "state",
+        runtime_directory=tmp_path / "run",
+        web_listen_address=(Address("127.0.0.1", 0),),
+    )
+
+    def read() -> Config:
+        read_again.set()
+        return config
+
+    agent = agent_itself.Agent(config, {}, read_config=read)
+    agent.reload()
+    with agent:
+        assert read_again.wait(PATIENCE)
 
 
 def test_an_agent_ends_with_its_terminal_and_not_by_a_sighup_on_it(tmp_path: Path) -> None:
