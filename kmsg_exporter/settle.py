@@ -35,10 +35,12 @@ class Settlement:
 class Settler:
     """Remembers what the next round needs: the last clear, and a jump whose clear has not returned yet.
 
-    `started_ns` (CLOCK_BOOTTIME) is when this agent began: of what was before it, it has what was recorded alone.
+    `started_ns` (CLOCK_BOOTTIME) is when this agent began: of what was before it, it has what was recorded alone. It is
+    `doubtful` whose clear an earlier life's was where that life had taken a record of one with it.
     """
 
-    def __init__(self, *, started_ns: int) -> None:
+    def __init__(self, *, started_ns: int, doubtful: bool = False) -> None:
+        self._doubtful = doubtful
         self._started_ns = self._last_clear_ns = started_ns
         self._open_jump: Look | None = None
         self._had_records = False
@@ -47,17 +49,17 @@ class Settler:
         """Settle one round. `calls` are in order of time and were drained after `look` was taken if it jumped."""
         jump = self._joined(look)
         effective, denied = _judged(calls, jumped=jump is not None)
-        emptied = self._emptied(effective, jump, printed)
+        emptied = () if self._doubtful and jump is not None else self._emptied(effective, jump, printed)
         self._had_records = look.state.empty is False
         if effective:
             self._last_clear_ns = effective[-1].time_ns
         if jump is None or emptied:
-            self._open_jump = None
+            self._open_jump, self._doubtful = None, False
             return Settlement(effective, denied, emptied, jump=jump)
         if clear_pending:  # its return is still to come and will explain the jump
             self._open_jump = jump
             return Settlement(effective, denied)
-        self._open_jump = None
+        self._open_jump, self._doubtful = None, False
         return Settlement(effective, denied, unattributed=True, jump=jump)
 
     def _joined(self, look: Look) -> Look | None:

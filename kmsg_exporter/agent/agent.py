@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 from kmsg_exporter import __version__
 from kmsg_exporter.agent import destination, place
 from kmsg_exporter.agent.face import Face
-from kmsg_exporter.agent.narrator import narrate_emptying
+from kmsg_exporter.agent.inhand import InHand
+from kmsg_exporter.agent.keeping import Keeper, store_left
 from kmsg_exporter.agent.notify import Notifier
 from kmsg_exporter.agent.reload import Reloader
 from kmsg_exporter.agent.snapshot import snapshot
@@ -31,15 +31,15 @@ from kmsg_exporter.errors import KmsgExporterError, RingUnavailable, TracefsNotM
 from kmsg_exporter.local import Answer, LocalServer
 from kmsg_exporter.metrics.totals import Totals
 from kmsg_exporter.metrics.web import WebServer
-from kmsg_exporter.model import Emptying, Observation
+from kmsg_exporter.model import Observation
 from kmsg_exporter.probes import plan
 from kmsg_exporter.probes.backend import Backend
 from kmsg_exporter.process.actor import Resolver
 from kmsg_exporter.process.readers import ReaderScan
 from kmsg_exporter.process.recorder import FlightRecorder
+from kmsg_exporter.push.draft import Draft
 from kmsg_exporter.push.endpoint import Endpoint
 from kmsg_exporter.push.identity import RingPosition
-from kmsg_exporter.push.otlp import log_record
 from kmsg_exporter.push.resource import Resource
 from kmsg_exporter.push.sample import most
 from kmsg_exporter.push.sender import Sender
@@ -59,6 +59,8 @@ _log = logging.getLogger("kmsg_exporter")
 SPOOL_NAME = "spool.sqlite3"
 SOCKET_NAME = place.SOCKET_NAME
 WITNESS_NAME = "spool.witness"
+DRAFT_NAME = "spool.draft"
+IN_HAND_NAME = "in-hand"
 _SENDER_STOP_SECONDS = 1.0
 
 
@@ -166,6 +168,10 @@ class Agent:
             witness=Witness(config.runtime_directory / WITNESS_NAME, boot),
         )
         stack.callback(spool.close)
+        draft = Draft(config.runtime_directory / DRAFT_NAME, boot)
+        store_left(spool, draft)
+        self._in_hand = InHand(config.runtime_directory / IN_HAND_NAME, boot)
+        stack.callback(self._in_hand.close)
         self._attached = attach(self.config)
         stack.callback(lambda: self._attached.close(keep=self._keep))
         recorder = self._recorder()
@@ -192,22 +198,8 @@ class Agent:
         scan = ReaderScan(proc=config.path_procfs, interval_seconds=config.readers_scan_interval_seconds)
         tally = Tally(totals, resolver, expected=config.expected, on_open=scan.bring_forward)
 
-        def tell(emptying: Emptying, visible_from: int | None) -> None:
-            stored = spool.append(
-                lambda uid, sequence: log_record(
-                    emptying,
-                    node=resource.node,
-                    boot_id=boot,
-                    uid=uid,
-                    sequence=sequence,
-                    observed_unix_ns=time.time_ns(),
-                    owner=_owner(emptying),
-                ),
-                position=RingPosition(boot, visible_from),
-            )
-            sender.wake()
-            narrate_emptying(emptying, node=resource.node, uid=stored.uid, sequence=stored.sequence)
-
+        keeper = Keeper(spool, draft, node=resource.node, boot_id=boot, on_stored=sender.wake)
+        teller = Teller(keeper.store, sample=most(config.push_sample), draft=keeper.draft, kept=self._in_hand.keep)
         watch = self._watch = Watch(
             backend=self._attached.backend,
             recorder=recorder,
@@ -221,7 +213,8 @@ class Agent:
                 ring, recorder, sample=config.push_sample, redact=config.push_redact, started_ns=started_ns
             ),
             scan=scan,
-            tell=stack.enter_context(Teller(tell, sample=most(config.push_sample))).put,
+            tell=stack.enter_context(teller).put,
+            in_hand=self._in_hand,
             push_state=sender.state,
             reattach=self._reattach,
             improve=lambda: self._improve(late),
@@ -278,8 +271,8 @@ class Agent:
     def _recorder(self) -> FlightRecorder | None:
         if self._attached.recorder is None:
             return None
-        recorder = FlightRecorder(self._attached.recorder)
-        recorder.start()
+        recorder = FlightRecorder(self._attached.recorder, on_read=self._in_hand.record)
+        recorder.start(taken_ns=self._in_hand.left.recorded_ns)
         return recorder
 
     def _reattach(self) -> tuple[Backend, FlightRecorder | None] | None:
@@ -463,15 +456,3 @@ def _shown(host: str) -> str:
     if host in ("", "0.0.0.0", "::"):
         return "localhost"
     return f"[{host}]" if ":" in host else host
-
-
-def _owner(emptying: Emptying) -> str | None:
-    """The user name behind the actor's user id, where this node knows it."""
-    if emptying.actor is None or emptying.actor.user_id is None:
-        return None
-    import pwd
-
-    try:
-        return pwd.getpwuid(emptying.actor.user_id).pw_name
-    except KeyError:
-        return None

@@ -14,13 +14,15 @@ from dataclasses import replace
 from functools import partial
 
 from kmsg_exporter.agent.hits import Hits
+from kmsg_exporter.agent.inhand import InHand
 from kmsg_exporter.agent.narrator import narrate_clears
 from kmsg_exporter.agent.story import Storyteller
 from kmsg_exporter.agent.tally import Tally
+from kmsg_exporter.agent.teller import Told
 from kmsg_exporter.clock import boot_ns, unix_ns
 from kmsg_exporter.errors import KmsgExporterError
 from kmsg_exporter.metrics.totals import Totals
-from kmsg_exporter.model import SOURCES, Access, Actor, Emptying, Observation, PushState, RingState
+from kmsg_exporter.model import SOURCES, Access, Actor, Observation, PushState, RingState
 from kmsg_exporter.probes.backend import Backend
 from kmsg_exporter.process.actor import Resolver
 from kmsg_exporter.process.readers import ReaderScan
@@ -46,9 +48,9 @@ _BLIND = Look(RingState(), jumped=False)
 class Watch:
     """Owns no part it is given: whoever made them closes them. `run` is to be called by the thread `own_tid`.
 
-    `tell` stores an emptying together with the ring position that it explains. `reattach` gives a backend and recorder
-    afresh, or None when that is not possible yet; `improve` gives better ones, or None when there are none. `alive` is
-    called after each round that went well.
+    `tell` stores an emptying; `in_hand` numbers them for who comes after an agent that is killed. `reattach` gives a
+    backend and recorder afresh, or None when that is not possible yet; `improve` gives better ones, or None when there
+    are none. `alive` is called after each round that went well.
     """
 
     def __init__(
@@ -62,7 +64,8 @@ class Watch:
         tally: Tally,
         teller: Storyteller | None,
         scan: ReaderScan,
-        tell: Callable[[Emptying, int | None], None],
+        tell: Callable[[Told], None],
+        in_hand: InHand,
         push_state: Callable[[], PushState | None],
         reattach: Callable[[], tuple[Backend, FlightRecorder | None] | None],
         improve: Callable[[], tuple[Backend, FlightRecorder | None] | None],
@@ -78,11 +81,12 @@ class Watch:
         self._teller = teller
         self._scan = scan
         self._tell = tell
+        self._in_hand = in_hand
         self._push_state = push_state
         self._reattach = reattach
         self._improve = improve
         self._alive = alive
-        self._settler = Settler(started_ns=started_ns)
+        self._settler = Settler(started_ns=started_ns, doubtful=in_hand.left.unkept)
         self._looked_ns = 0  # the first look compares with an earlier life, or with the boot
         self._intact = True
         self._lost_before = 0
@@ -183,6 +187,8 @@ class Watch:
             settlement = self._settler.settle(
                 calls, look, printed=self._printed, clear_pending=self._backend.clear_pending()
             )
+            if first and settlement.jump is None and not self._backend.clear_pending():
+                self._in_hand.keep_all()  # whatever an earlier life had in hand, it hid nothing
             self._count(settlement, look)
             self._looked_ns = boot_ns()
             self._show(look.state)
@@ -260,13 +266,23 @@ class Watch:
             self._totals.emptied(unix_ns(now_ns) / 1e9)
         if settlement.effective or settlement.unattributed:
             narrate = partial(self._narrate, settlement, look, actors, since_ns=self._looked_ns, now_ns=now_ns)
+            if (settlement.emptied or settlement.unattributed) and self._teller is not None:
+                narrate = partial(narrate, number=self._in_hand.see())
             self._untold.append(narrate)
 
     def _narrate(
-        self, settlement: Settlement, look: Look, actors: Mapping[Access, Actor], *, since_ns: int, now_ns: int
+        self,
+        settlement: Settlement,
+        look: Look,
+        actors: Mapping[Access, Actor],
+        *,
+        since_ns: int,
+        now_ns: int,
+        number: int | None = None,
     ) -> None:
+        """`number` is that of its emptying, None where there is none to be told."""
         narrate_clears((call for call in settlement.effective if call not in settlement.emptied), actors)
-        if (settlement.emptied or settlement.unattributed) and self._teller is not None:
+        if number is not None and self._teller is not None:
             last_ns = settlement.emptied[-1].time_ns if settlement.emptied else now_ns
             actor = actors[settlement.emptied[0]] if settlement.emptied else None
             emptying = self._teller.tell(
@@ -277,7 +293,7 @@ class Watch:
                 since_unix_ns=unix_ns(since_ns),
                 expected=actor is not None and self._tally.is_expected(actor),
             )
-            self._tell(emptying, look.visible_from)
+            self._tell(Told(emptying, look.visible_from, number))
 
     def _show(self, state: RingState) -> None:
         """Publish the log's state; the number of records, and their size, are not brought up to date by every look."""

@@ -78,9 +78,16 @@ class FlightRecorder:
     """Reads the recorder's instance. `history_bytes` bounds what is kept of pages that were read."""
 
     def __init__(
-        self, instance: Instance, *, history_bytes: int = 2 << 20, boot_ns: Callable[[], int] = boot_ns
+        self,
+        instance: Instance,
+        *,
+        history_bytes: int = 2 << 20,
+        boot_ns: Callable[[], int] = boot_ns,
+        on_read: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`on_read` is told until when (CLOCK_BOOTTIME) what was recorded is taken over, before it is."""
         self._instance = instance
+        self._on_read = on_read
         self._boot_ns = boot_ns
         self._read_until_ns = 0
         self._history = History(self._decode, self._about, max_bytes=history_bytes)
@@ -91,10 +98,11 @@ class FlightRecorder:
         self._lives: dict[tuple[int, int], Life] = {}
         self.refused: dict[str, str] = {}
 
-    def start(self) -> None:
+    def start(self, *, taken_ns: int = 0) -> None:
         """Enable every event that this kernel has; why one is not there stands in `refused`.
 
-        What was done before is not known, unless it was recorded in an earlier life.
+        What was done before is not known, unless it was recorded in an earlier life, which has taken with it what it
+        had read until `taken_ns` (CLOCK_BOOTTIME).
         """
         for event in EVENTS:
             try:
@@ -112,13 +120,13 @@ class FlightRecorder:
                 layout = self._instance.format(event)
                 self._formats[layout.id] = (event, layout)
                 self._tells_printed = frozenset(PRINTED)
-        if not self._instance.taken_over:
-            self._history.gap(self._boot_ns())
+        self._history.gap(taken_ns if self._instance.taken_over else self._boot_ns())
 
     def refresh(self) -> None:
         """Take over what was recorded since the last call; nothing is decoded yet."""
         self._lives.clear()
         self._read_until_ns = self._boot_ns()
+        self._on_read(self._read_until_ns)
         for cpu, raw in self._instance.raw_pages():
             try:
                 time_ns, lost, data_end = self._instance.header(raw)

@@ -6,7 +6,7 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from kmsg_exporter import __version__
 from kmsg_exporter.model import Actor, Emptying, LogRecord, Process
@@ -75,6 +75,18 @@ def log_record(
     }
     record["attributes"] = attributes({**values, **about_sample})
     return record
+
+
+def renumbered(record: Mapping[str, Any], *, uid: str, sequence: int) -> dict[str, object]:
+    """The record with another uid and sequence number than those it was made with."""
+    fresh = {"log.record.uid": uid, "kmsg.sequence": sequence}
+    return {
+        **record,
+        "attributes": [
+            {"key": one["key"], "value": _value(fresh[one["key"]])} if one["key"] in fresh else one
+            for one in record["attributes"]
+        ],
+    }
 
 
 def request(resource: Resource, records: Sequence[Json], *, scope: Json | None = None) -> dict[str, object]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 
 from kmsg_exporter.push.identity import Identity, RingPosition
+from kmsg_exporter.push.runtime_file import put
 
 _log = logging.getLogger(__name__)
 
@@ -52,17 +52,14 @@ class Witness:
             "sequence": identity.sequence,
             "position": None if position is None else [position.boot_id, position.visible_from],
         }
-        fresh = self._path.with_name(f"{self._path.name}.new")
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "w") as file:
-                json.dump(content, file)
-            fresh.replace(self._path)
+            put(self._path, json.dumps(content).encode())
         except OSError as exc:
             if not self._failed:
                 self._failed = True
-                _log.warning("%s can't be written (%s): a spool restored from a backup would go unnoticed", fresh, exc)
+                _log.warning(
+                    "%s can't be written (%s): a spool restored from a backup would go unnoticed", self._path, exc
+                )
             return
         self._failed = False
         self._written = identity

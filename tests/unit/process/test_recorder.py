@@ -127,6 +127,20 @@ def test_what_was_done_before_the_start_is_known_in_an_instance_that_was_taken_o
     assert known == [False, True]
 
 
+def test_what_an_earlier_life_had_taken_with_it_is_not_taken_for_complete(fake: FakeTracefs) -> None:
+    first = Instance(fake, "recorder", buffer_size_kb=64, overwrite=True)
+    first.__enter__()
+    first.close(keep=True)
+    taken: list[int] = []
+    with Instance(fake, "recorder", buffer_size_kb=64, overwrite=True) as instance:
+        recorder = FlightRecorder(instance, boot_ns=lambda: 4000, on_read=taken.append)
+        recorder.start(taken_ns=3000)
+        assert not recorder.life(1, 2999).complete
+        assert recorder.life(1, 3000).complete
+        recorder.refresh()
+        assert taken == [4000]
+
+
 def test_name_from_before_a_gap_is_not_told(past: Past) -> None:
     past.rename(110, 42, b"before")
     past.fake.put("recorder", 1, page(200, lost=1))

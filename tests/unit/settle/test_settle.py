@@ -59,3 +59,36 @@ def test_without_numbers_a_jump_is_put_down_to_the_clears_that_something_was_pri
 
 def test_clears_of_this_life_hid_what_was_printed_since_it_began() -> None:
     assert emptied([1010, 1020, 1030], [1005, 1025], hid=2) == [1010, 1030]
+
+
+def settled(settler: Settler, calls: Sequence[int], *, jumped: bool, clear_pending: bool = False) -> tuple[int, bool]:
+    """(how many clears emptied the log, whether nobody explains it)"""
+    look = Look(RingState(empty=True), True, 100, 101) if jumped else Look(RingState(empty=True), jumped=False)
+    settlement = settler.settle(
+        [clear(when) for when in calls], look, printed=lambda _after, _until: 0, clear_pending=clear_pending
+    )
+    return len(settlement.emptied), settlement.unattributed
+
+
+def test_a_recorded_clear_is_not_blamed_for_what_an_earlier_life_may_have_seen_another_do() -> None:
+    """One that hid something was read by an agent that was killed at once; the next one hid nothing."""
+    assert settled(Settler(started_ns=STARTED), [10], jumped=True) == (1, False)
+    assert settled(Settler(started_ns=STARTED, doubtful=True), [10], jumped=True) == (0, True)
+
+
+def test_after_the_first_jump_is_told_nothing_is_doubtful_any_more() -> None:
+    settler = Settler(started_ns=STARTED, doubtful=True)
+    assert settled(settler, [10], jumped=True) == (0, True)
+    assert settled(settler, [1010], jumped=True) == (1, False)
+
+
+def test_where_nothing_was_hidden_meanwhile_there_is_no_doubt() -> None:
+    settler = Settler(started_ns=STARTED, doubtful=True)
+    assert settled(settler, [10], jumped=False) == (0, False)
+    assert settled(settler, [1010], jumped=True) == (1, False)
+
+
+def test_a_doubt_waits_with_the_jump_for_a_clear_that_has_not_returned() -> None:
+    settler = Settler(started_ns=STARTED, doubtful=True)
+    assert settled(settler, [], jumped=True, clear_pending=True) == (0, False)
+    assert settled(settler, [1010], jumped=False) == (0, True)
