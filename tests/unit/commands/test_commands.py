@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fake_node import BOOT_UNIX, SHIPPED, FakeNode, emptied
 
 from kmsg_exporter import cli
 from kmsg_exporter.model import LogRecord
+from kmsg_exporter.why import log
 
 OOM = "Out of memory: Killed process 7 (shop) total-vm:1kB"
 
@@ -95,6 +97,40 @@ def test_recover_without_the_device_says_why_and_has_the_history(
         "gives back what a clear hides: syslog(2) starts after the clear, or takes lines away from the system's "
         "logger. On the node's host, as root, it works\n"
     )
+
+
+def a_link(node: FakeNode) -> None:
+    (node.dev / "kmsg").unlink()
+    (node.dev / "kmsg").symlink_to("/dev/zero")
+
+
+def a_pipe(node: FakeNode) -> None:
+    (node.dev / "kmsg").unlink()
+    os.mkfifo(node.dev / "kmsg")
+
+
+def a_file(node: FakeNode) -> None:
+    (node.dev / "kmsg").unlink()
+    (node.dev / "kmsg").write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("made", "kind"), [(a_link, "a link to /dev/zero"), (a_pipe, "a named pipe"), (a_file, "a file")]
+)
+def test_what_only_has_the_devices_name_is_told_from_it(
+    node: FakeNode,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    made: Callable[[FakeNode], None],
+    kind: str,
+) -> None:
+    made(node)
+    why_not = f"{node.dev}/kmsg: not the kernel log's device but {kind}, as containers have it"
+    assert run(*recover(node)) == 1
+    assert f"recover: the hidden records can't be read: {why_not}. Only /dev/kmsg" in capsys.readouterr().err
+    monkeypatch.setattr(log, "read_all", lambda _: b"<6>[    1.000000] a\n")
+    assert run(*look(node)) == 0
+    assert why_not in capsys.readouterr().out
 
 
 def test_recover_into_a_closed_pipe_is_quiet(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
-import pytest
 from fake_kmsg import FakeKmsg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kmsg_exporter.errors import RingUnavailable
 from kmsg_exporter.model import LogRecord, RingState
-from kmsg_exporter.ring import devkmsg
+from kmsg_exporter.ring import device, devkmsg
 from kmsg_exporter.ring.devkmsg import DevKmsg
 
 CONSTANTS = {name: getattr(os, name) for name in ("O_RDONLY", "O_NONBLOCK", "O_CLOEXEC", "SEEK_SET", "SEEK_DATA")}
@@ -25,8 +23,8 @@ CONSTANTS = {name: getattr(os, name) for name in ("O_RDONLY", "O_NONBLOCK", "O_C
 @contextmanager
 def opened(log: FakeKmsg) -> Iterator[DevKmsg]:
     """The ring on a fake log: no test may clear the machine's own."""
-    device = SimpleNamespace(**CONSTANTS, open=log.open, read=log.read, lseek=log.lseek, close=log.close)
-    with patch.object(devkmsg, "os", device):
+    calls = SimpleNamespace(**CONSTANTS, stat=log.stat, open=log.open, read=log.read, lseek=log.lseek, close=log.close)
+    with patch.object(devkmsg, "os", calls), patch.object(device, "os", calls):
         ring = DevKmsg(Path("/dev/kmsg"), buffer_bytes=131072)
         yield ring
         ring.close()
@@ -283,29 +281,3 @@ def test_record_that_is_printed_while_an_empty_log_is_looked_at_is_not_hidden() 
         assert not ring.look(count_records=True).jumped
         log.clear()
         assert ring.look(count_records=True).jumped
-
-
-def test_missing_device_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RingUnavailable, match="there is no such device here"):
-        DevKmsg(tmp_path / "kmsg", buffer_bytes=None)
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (
-            PermissionError(1, "Operation not permitted"),
-            "/dev/kmsg: not permitted: CAP_SYSLOG is missing, or a container's device cgroup refuses it",
-        ),
-        (PermissionError(13, "Permission denied"), "/dev/kmsg: permission denied: run as root"),
-        (OSError(6, "No such device or address"), "/dev/kmsg: No such device or address"),
-    ],
-)
-def test_refused_device_says_why(error: OSError, text: str) -> None:
-    def refuse(*_: object) -> int:
-        raise error
-
-    device = SimpleNamespace(**CONSTANTS, open=refuse)
-    with patch.object(devkmsg, "os", device), pytest.raises(RingUnavailable) as refused:
-        DevKmsg(Path("/dev/kmsg"), buffer_bytes=None)
-    assert str(refused.value) == text
