@@ -134,7 +134,7 @@ def _recover(command: argparse.ArgumentParser) -> None:
         default="auto",
         metavar="WHEN",
         choices=("auto", "always", "never"),
-        help="auto (on a terminal; the default), always or never",
+        help="auto (on a terminal that has colours; the default), always or never",
     )
 
 

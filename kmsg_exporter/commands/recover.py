@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from kmsg_exporter.clock import boot_id
 from kmsg_exporter.commands.asked import facilities, levels
+from kmsg_exporter.commands.colours import number_of
 from kmsg_exporter.commands.output import emit
 from kmsg_exporter.commands.progress import Progress
 from kmsg_exporter.config import Config
@@ -57,13 +58,11 @@ def _filter(args: argparse.Namespace) -> Wanted:
 
 def _form(config: Config, args: argparse.Namespace) -> Form:
     """Raises ConfigError for what can't be had together."""
-    for one, others in (("raw", ("ctime", "decode", "json")), ("json", ("ctime",))):
-        for other in others:
-            if getattr(args, one) and getattr(args, other):
-                raise ConfigError(f"flag --{other}: not with --{one}: dmesg has no such form")
-    coloured = args.color == "always" or (
-        args.color == "auto" and sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    )
+    for other in ("ctime", "decode"):
+        if args.raw and getattr(args, other):
+            raise ConfigError(f"flag --{other}: not with --raw: dmesg has no such form")
+    # dmesg is plain on a terminal that it does not know, too
+    coloured = args.color == "always" or (args.color == "auto" and (number_of(os.environ) or 0) > 1)
     with suppress(locale.Error):  # the names of days and months are the user's, as dmesg's are
         locale.setlocale(locale.LC_TIME, "")
     return Form(

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from kmsg_exporter.commands.asked import interval
+from kmsg_exporter.commands.colours import number_of
 from kmsg_exporter.commands.output import emit
 from kmsg_exporter.config import Config
 from kmsg_exporter.errors import KmsgExporterError
@@ -50,7 +51,7 @@ def _show(config: Config, chosen: Controls, ending: Ending, seconds: float, envi
         ) from exc
     feed = Feed(config)
     configure("error", "terminal", _Notes(feed.note), environ=environ)  # a log would be written over the screen
-    colours = screen.colours_of(environ)
+    colours = screen.colours_of(number_of(environ))
     with feed:
         if not ending.asked:
             screen.run(chosen, feed.next, ending, node=config.node_name, interval_seconds=seconds, colours=colours)

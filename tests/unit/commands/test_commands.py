@@ -70,8 +70,8 @@ def test_recover_filters_as_dmesg_does(node: FakeNode, capfdbinary: pytest.Captu
     [
         (["--level=loud"], "flag --level: 'loud' is not a list of emerg, alert, crit, err, warn, notice, info, debug"),
         (["--facility=none"], "flag --facility: 'none' is not a list of kern, user, "),
-        (["--raw", "--json"], "flag --json: not with --raw: dmesg has no such form"),
-        (["--json", "-T"], "flag --ctime: not with --json: dmesg has no such form"),
+        (["--raw", "-T"], "flag --ctime: not with --raw: dmesg has no such form"),
+        (["--raw", "-x"], "flag --decode: not with --raw: dmesg has no such form"),
     ],
 )
 def test_a_wrong_value_says_what_is_right(
@@ -79,6 +79,19 @@ def test_a_wrong_value_says_what_is_right(
 ) -> None:
     assert run(*recover(node, *flags)) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", ["-T", "--raw", "--color=always"])
+def test_json_is_the_same_with_what_dmesg_leaves_unheeded_beside_it(
+    node: FakeNode, capfdbinary: pytest.CaptureFixture[bytes], more: str
+) -> None:
+    node.print(3, 1, "sda: broken")
+    node.kmsg.clear()
+    assert run(*recover(node, "--json", more)) == 0
+    assert capfdbinary.readouterr().out == (
+        b'{\n   "dmesg": [\n      {\n         "pri": 3,\n         "time":     1.000000,\n'
+        b'         "msg": "sda: broken"\n      }\n   ]\n}\n'
+    )
 
 
 def test_recover_without_the_device_says_why_and_has_the_history(
