@@ -48,6 +48,33 @@ def test_recover_says_that_nothing_is_hidden(node: FakeNode, capfdbinary: pytest
     assert capfdbinary.readouterr() == (b"", said)
 
 
+def test_recover_says_that_none_of_what_is_hidden_was_asked_for(
+    node: FakeNode, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    node.print(6, 1, "hidden")
+    node.kmsg.clear()
+    assert run(*recover(node, "--level=err+")) == 0
+    said = b"recover: records that a clear hides: 1, and none is of the level and facility asked for\n"
+    assert capfdbinary.readouterr() == (b"", said)
+
+
+def test_recover_tells_what_the_history_has_from_what_is_shown_of_it(
+    node: FakeNode, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    node.kmsg.next_seq = 9
+    node.print(3, 9, "hidden")
+    node.kmsg.clear()
+    node.history(emptied(5, 0, 8, LogRecord("bad", 3, 3_000_000, 3, 0), LogRecord("well", 4, 4_000_000, 6, 0)))
+    account = b"recover: 9 older records were overwritten since the boot: they are lost for good, but for 2 in the "
+    for flag, ending in (
+        ("--level=err+", b"agent's history, of which 1 is shown\n"),
+        ("--level=emerg+", b"agent's history, of which 0 are shown\n"),
+        ("--facility=kern", b"agent's history\n"),
+    ):
+        assert run(*recover(node, flag)) == 0
+        assert capfdbinary.readouterr().err.endswith(account + ending)
+
+
 def test_recover_filters_as_dmesg_does(node: FakeNode, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     for priority in (3, 4, 6, 30, 27):
         node.print(priority, 1, f"p{priority}")
