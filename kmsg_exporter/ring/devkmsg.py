@@ -64,7 +64,10 @@ class DevKmsg:
         )
 
     def hidden(self, look: Look) -> tuple[LogRecord, ...]:
-        """Those of the records that `look` says were hidden which the ring still has, in log order."""
+        """Those of the records that `look` says were hidden which the ring still has, in log order.
+
+        The one before them may have been read earlier: then it is there as well.
+        """
         if look.first_seq is None or look.end_seq is None:
             return ()
         if look.first_seq < self._told_seq:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 from fake_kmsg import FakeKmsg
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kmsg_exporter.model import LogRecord, RingState
@@ -172,6 +172,7 @@ OPERATION = st.one_of(
 
 
 @given(capacity=st.integers(1, 10), before=st.integers(0, 12), operations=st.lists(OPERATION, max_size=30))
+@example(2, 1, [("clear", 0), ("print", 1), ("look", 2), ("print", 2), ("clear", 0), ("look", 2)])
 def test_jump_is_told_for_each_clear_that_hid_something_and_still_shows(
     capacity: int, before: int, operations: list[tuple[str, int]]
 ) -> None:
@@ -198,7 +199,10 @@ def test_jump_is_told_for_each_clear_that_hid_something_and_still_shows(
                 assert look.state.records_total in (None, log.next_seq)
                 if number & 2:
                     hidden = range(position, log.clear_seq) if shows else range(0)
-                    assert numbers(ring.hidden(look)) == [seq for seq, _raw in log.records if seq in hidden]
+                    found, still = numbers(ring.hidden(look)), [seq for seq, _ in log.records if seq in hidden]
+                    # the first of them may have been read before it was overwritten
+                    assert found in (still, [position, *still])
+                    assert shows or not found
                 position, effective = log.visible_from, False
 
 
