@@ -119,10 +119,14 @@ SOURCES: Final = (
 
 def _recover(command: argparse.ArgumentParser) -> None:
     which = command.add_argument_group("Which records")
-    which.add_argument("-l", "--level", metavar="LIST", help=f"only these: {', '.join(names.LEVELS)}; err+ and worse")
+    which.add_argument(
+        "-l", "--level", metavar="LIST", help=f"only these: {', '.join(names.LEVELS)}; err+ is err and worse"
+    )
     which.add_argument("-f", "--facility", metavar="LIST", help="only these: kern, user, daemon, ...")
     how = command.add_argument_group("How they are printed")
-    how.add_argument("-T", "--ctime", action="store_true", help="local times, as exact as dmesg's")
+    how.add_argument(
+        "-T", "--ctime", action="store_true", help="local times, not seconds since the boot; as exact as dmesg's"
+    )
     how.add_argument("-r", "--raw", action="store_true", help="with the priority, as syslog(2) has it")
     how.add_argument("-x", "--decode", action="store_true", help="facility and level as words")
     how.add_argument("-J", "--json", action="store_true", help="as dmesg --json prints them")
@@ -134,7 +138,7 @@ def _recover(command: argparse.ArgumentParser) -> None:
         default="auto",
         metavar="WHEN",
         choices=("auto", "always", "never"),
-        help="auto (on a terminal; the default), always or never",
+        help="auto (on a terminal that has colours; the default), always or never",
     )
 
 
@@ -142,16 +146,20 @@ def _history(command: argparse.ArgumentParser) -> None:
     which = command.add_argument_group("Which emptyings")
     which.add_argument("--since", metavar="TIME", help="not before: a date, a time, 2h (ago), today, yesterday")
     which.add_argument("--until", metavar="TIME", help="not after")
-    which.add_argument("--comm", metavar="GLOB", help="by programs of this comm")
-    which.add_argument("--exe", metavar="GLOB", help="by this executable")
-    which.add_argument("-n", "--limit", metavar="N", help="at most so many")
+    which.add_argument("--comm", metavar="GLOB", help="by programs of this name (comm), as 'dmesg*'")
+    which.add_argument("--exe", metavar="GLOB", help="by this executable, as '/usr/bin/*'")
+    which.add_argument("-n", "--limit", metavar="N", help="the newest ones, at most so many")
     how = command.add_argument_group("How they are printed")
     how.add_argument("--json", action="store_true", help="one object a line, with all that is known")
 
 
 def _why(command: argparse.ArgumentParser) -> None:
     which = command.add_argument_group("What is looked for")
-    which.add_argument("--since", metavar="TIME", help="troubles not older than this: 2h (ago), a date, a time, today")
+    which.add_argument(
+        "--since",
+        metavar="TIME",
+        help="no troubles (OOM kills, I/O errors, ...) older than this: 2h (ago), a date, a time, today",
+    )
     which.add_argument(
         "--path.log",
         dest="path_log",
@@ -177,13 +185,24 @@ def _collector(command: argparse.ArgumentParser) -> None:
 
 def _watch(command: argparse.ArgumentParser) -> None:
     which = command.add_argument_group("Who is shown")
-    which.add_argument("--filter", metavar="TEXT", default="", help="whose comm or exe has this text in it, or a glob")
     which.add_argument(
-        "--sort", metavar="ORDER", default="activity", choices=ORDERS, help=f"by {', '.join(ORDERS)}; most first"
+        "--filter",
+        metavar="TEXT",
+        default="",
+        help="only whose name (comm) or executable has this text in it, or fits this glob",
+    )
+    which.add_argument(
+        "--sort",
+        metavar="ORDER",
+        default="activity",
+        choices=ORDERS,
+        help=f"by {', '.join(ORDERS)}; most first (default: activity)",
     )
     which.add_argument("--reverse", action="store_true", help="the other way round")
     how = command.add_argument_group("How it is shown")
-    how.add_argument("--interval", metavar="SECONDS", default="1", help="how often (default: 1)")
+    how.add_argument(
+        "--interval", metavar="SECONDS", default="1", help="how often it is brought up to date (default: 1)"
+    )
     how.add_argument(
         "--once", action="store_true", help="lines, once, after one interval; a pipe gets lines each interval"
     )

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from kmsg_exporter.clock import boot_id
 from kmsg_exporter.commands.asked import facilities, levels
+from kmsg_exporter.commands.colours import number_of
 from kmsg_exporter.commands.output import emit
 from kmsg_exporter.commands.progress import Progress
 from kmsg_exporter.config import Config
@@ -38,7 +39,7 @@ def main(config: Config, args: argparse.Namespace) -> int:
     emit(_chunks(ring, lost, wanted, form))
     if ring is None:
         return 1
-    _account(ring, lost)
+    _account(ring, lost, wanted)
     return 0
 
 
@@ -57,13 +58,11 @@ def _filter(args: argparse.Namespace) -> Wanted:
 
 def _form(config: Config, args: argparse.Namespace) -> Form:
     """Raises ConfigError for what can't be had together."""
-    for one, others in (("raw", ("ctime", "decode", "json")), ("json", ("ctime",))):
-        for other in others:
-            if getattr(args, one) and getattr(args, other):
-                raise ConfigError(f"flag --{other}: not with --{one}: dmesg has no such form")
-    coloured = args.color == "always" or (
-        args.color == "auto" and sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    )
+    for other in ("ctime", "decode"):
+        if args.raw and getattr(args, other):
+            raise ConfigError(f"flag --{other}: not with --raw: dmesg has no such form")
+    # dmesg is plain on a terminal that it does not know, too
+    coloured = args.color == "always" or (args.color == "auto" and (number_of(os.environ) or 0) > 1)
     with suppress(locale.Error):  # the names of days and months are the user's, as dmesg's are
         locale.setlocale(locale.LC_TIME, "")
     return Form(
@@ -83,7 +82,7 @@ def _kept(config: Config, ring: Ring | None, remarks: list[str]) -> tuple[Record
         return ()
     try:
         past = read_past(config.state_directory) or ()
-        return kept(past, boot_id=boot_id(config.path_procfs), before=None if ring is None else ring.records[0])
+        return kept(past, boot_id=boot_id(config.path_procfs), ring=ring)
     except (KmsgExporterError, OSError) as exc:
         remarks.append(str(exc))
         return ()
@@ -102,18 +101,22 @@ def _chunks(ring: Ring | None, lost: tuple[Record, ...], wanted: Wanted, form: F
     yield from dmesg.render(hidden, form)
 
 
-def _account(ring: Ring, lost: tuple[Record, ...]) -> None:
+def _account(ring: Ring, lost: tuple[Record, ...], wanted: Wanted) -> None:
     if not ring.hidden:
         visible = len(ring.visible)
         _say("no record is hidden by a clear" + (f"; dmesg shows all {visible} that the ring has" if visible else ""))
+    elif not any(map(wanted, ring.hidden)):
+        _say(f"records that a clear hides: {len(ring.hidden)}, and none is of the level and facility asked for")
     if ring.oldest:
-        _say(f"{ring.oldest} older records were overwritten since the boot: they are lost for good{_but(lost)}")
+        kept = _but(len(lost), sum(map(wanted, lost)))
+        _say(f"{ring.oldest} older records were overwritten since the boot: they are lost for good{kept}")
     if ring.torn:
         _say(f"{ring.torn} records were overwritten while this was read: the log is written faster than it is read")
 
 
-def _but(lost: tuple[Record, ...]) -> str:
-    return f", but for {len(lost)} in the agent's history" if lost else ""
+def _but(lost: int, shown: int) -> str:
+    which = "" if shown == lost else f", of which {shown} {'is' if shown == 1 else 'are'} shown"
+    return f", but for {lost} in the agent's history{which}" if lost else ""
 
 
 def _impossible(exc: RingUnavailable) -> str:

@@ -7,11 +7,13 @@ import io
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final
 
 from kmsg_exporter.commands.asked import interval
+from kmsg_exporter.commands.colours import number_of
 from kmsg_exporter.commands.output import emit
+from kmsg_exporter.commands.progress import Progress
 from kmsg_exporter.config import Config
 from kmsg_exporter.errors import KmsgExporterError
 from kmsg_exporter.logfmt import configure
@@ -50,8 +52,10 @@ def _show(config: Config, chosen: Controls, ending: Ending, seconds: float, envi
         ) from exc
     feed = Feed(config)
     configure("error", "terminal", _Notes(feed.note), environ=environ)  # a log would be written over the screen
-    colours = screen.colours_of(environ)
-    with feed:
+    colours = screen.colours_of(number_of(environ))
+    with ExitStack() as stack:
+        with Progress(sys.stderr) as progress:
+            _enter(feed, stack, progress)
         if not ending.asked:
             screen.run(chosen, feed.next, ending, node=config.node_name, interval_seconds=seconds, colours=colours)
     return 0
@@ -63,10 +67,13 @@ def _print(feed: Feed, chosen: Controls, ending: Ending, seconds: float, *, once
     first = True
     with suppress(AttributeError):  # a stream of somebody else's, which takes any text
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    with feed:
-        if once:
-            feed.next(keep_notes=True)
-            ending.wait(seconds)
+    with ExitStack() as stack:
+        with Progress(sys.stderr) as progress:
+            _enter(feed, stack, progress)
+            if once:
+                progress(f"counting for {seconds:g} s")
+                feed.next(keep_notes=True)
+                ending.wait(seconds)
         while not ending.asked:
             now = feed.next()
             lines = plain.lines(now, chosen, everybody=first, told=told)
@@ -76,6 +83,11 @@ def _print(feed: Feed, chosen: Controls, ending: Ending, seconds: float, *, once
             first = False
             ending.wait(seconds)
     return 0
+
+
+def _enter(feed: Feed, stack: ExitStack, progress: Progress) -> None:
+    progress("asking the agent, or beginning to trace")
+    stack.enter_context(feed)
 
 
 class _Notes(io.StringIO):

@@ -388,7 +388,13 @@ class Config:
         "path.tracefs", Path("/sys/kernel/tracing"), values.PATH, PATHS, "Where tracefs is mounted."
     )
     path_dev: Path = _row("path.dev", Path("/dev"), values.PATH, PATHS, "Where the device files are.")
-    path_etc: Path = _row("path.etc", Path("/etc"), values.PATH, PATHS, "Where the host's machine-id is.")
+    path_etc: Path = _row(
+        "path.etc",
+        Path("/etc"),
+        values.PATH,
+        PATHS,
+        "Where the host's /etc is: its machine-id, the rules of its log daemons.",
+    )
 
     log_level: LogLevel = _row(
         "log.level", "info", values.choice(get_args(LogLevel)), LOGGING, "Log this and what is worse, on stderr."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from kmsg_exporter.errors import DecodeError, RingUnavailable
+from kmsg_exporter.errors import DecodeError
 from kmsg_exporter.model import LogRecord, RingState
+from kmsg_exporter.ring.device import open_kmsg
 from kmsg_exporter.ring.look import Look
 from kmsg_exporter.ring.record import parse_record, parse_seq, text_bytes
 
@@ -64,7 +64,10 @@ class DevKmsg:
         )
 
     def hidden(self, look: Look) -> tuple[LogRecord, ...]:
-        """Those of the records that `look` says were hidden which the ring still has, in log order."""
+        """Those of the records that `look` says were hidden which the ring still has, in log order.
+
+        The one before them may have been read earlier: then it is there as well.
+        """
         if look.first_seq is None or look.end_seq is None:
             return ()
         if look.first_seq < self._told_seq:
@@ -122,21 +125,9 @@ class DevKmsg:
 
 
 def _opened(path: Path, stack: ExitStack) -> int:
-    fd = _open(path)
+    fd = open_kmsg(path)
     stack.callback(os.close, fd)
     return fd
-
-
-def _open(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as exc:
-        why = {
-            errno.EPERM: "not permitted: CAP_SYSLOG is missing, or a container's device cgroup refuses it",
-            errno.EACCES: "permission denied: run as root",
-            errno.ENOENT: "there is no such device here",
-        }.get(exc.errno or 0, exc.strerror)
-        raise RingUnavailable(f"{path}: {why}") from exc
 
 
 def _read(fd: int) -> bytes | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import curses
 import os
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Literal
 
@@ -65,16 +64,9 @@ class Page(urwid.Widget):
         self._invalidate()
 
 
-def colours_of(environ: Mapping[str, str]) -> Colours:
-    """How many to use: 1 where they are not wanted or not there, else 16 or 256."""
-    if environ.get("NO_COLOR"):
-        return 1
-    try:
-        curses.setupterm(environ.get("TERM"), 1)
-        number = curses.tigetnum("colors")
-    except curses.error:  # a terminal that this machine does not know: a new one, as a rule
-        return 16
-    return 256 if number >= 256 else 16 if number >= 8 else 1
+def colours_of(number: int | None) -> Colours:
+    """How many of a terminal's colours to use; one that is not known is a new one, as a rule."""
+    return 16 if number is None else 256 if number >= 256 else 16 if number >= 8 else 1
 
 
 def run(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kmsg_exporter.errors import DecodeError, RingUnavailable
+from kmsg_exporter.errors import DecodeError
+from kmsg_exporter.ring.device import open_kmsg
 from kmsg_exporter.ring.devkmsg import DevKmsg
 
 _HEAD: Final = re.compile(rb"(\d{1,10}),(\d{1,20}),(\d{1,20}),([^;\n]*);")
@@ -90,10 +91,7 @@ def read_ring(device: Path) -> Ring:
 
 
 def _read_all(device: Path) -> tuple[list[Record], int]:
-    try:
-        fd = os.open(device, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as exc:
-        raise RingUnavailable(f"{device}: {exc.strerror}") from exc
+    fd = open_kmsg(device)
     records: list[Record] = []
     torn = 0
     try:

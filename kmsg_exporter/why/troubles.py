@@ -18,9 +18,17 @@ _KINDS: Final = tuple(
             r"[Oo]ut of memory(?: \(oom_kill_allocating_task\))?: Kill(?:ed)? process (\d+ \(.*\))(?=[ ,])",
         ),
         ("a kernel panic", r"Kernel panic - not syncing: (.*)"),
-        ("a kernel bug", r"(?:kernel BUG at |BUG: unable to handle |general protection fault|Oops: )(.*)"),
+        (
+            "a kernel bug",  # a line of `traps:` is of a program that crashed
+            r"^(?!traps: )[\s\S]*?(?:kernel BUG at |BUG: unable to handle |general protection fault|Oops: )(.*)",
+        ),
         ("a machine check", r"(?:mce: )?\[Hardware Error\]: (?:Machine check|CPU \d+: Machine Check)(.*)"),
-        ("a memory error", r"EDAC \S+: \d+ [CU]E (.*)"),
+        (
+            "a hardware error",  # what the firmware found, and what AMD's decoder says of a machine check
+            r"\[Hardware Error\]: (?:Hardware error from (APEI .*)|"
+            r"((?:Corrected|Uncorrected|Deferred|System Fatal)\b.*))",
+        ),
+        ("a memory error", r"EDAC \S+: \d+ [CU]E (.*)|Memory failure: (0x[0-9a-f]+): "),
         ("a hung task", r"INFO: task (.+:\d+) blocked (?:for more than|on)"),
         ("a lockup", r"(?:BUG: soft lockup|Watchdog detected hard LOCKUP)(.*)"),
         ("an RCU stall", r"rcu: INFO: (\S+ (?:self-)?detected \S*stalls?.*)"),
@@ -30,13 +38,14 @@ _KINDS: Final = tuple(
         ),
         (
             "a file system error",
-            r"EXT4-fs (?:error|warning) \(device (\S+?)\)|EXT4-fs \((\S+?)\): (?:error|Remounting)",
+            # the count since the last fsck is told each day, of an error of whatever day
+            r"EXT4-fs (?:error|warning) \(device (\S+?)\)|EXT4-fs \((\S+?)\): (?:error(?! count since)|Remounting)",
         ),
         (
             "a file system error",
             r"XFS \((\S+?)\): (?:Internal error|Corruption|[Mm]etadata (?:I/O error|corruption)|.*shutting down)",
         ),
-        ("a file system error", r"BTRFS(?:: | )(?:error|critical) \(device (\S+?)\)"),
+        ("a file system error", r"BTRFS(?:: | )(?:error|critical) \(device (\S+?)[:)]"),  # newer kernels: `: state EA)`
     )
 )
 _OWN_FACILITY: Final = 0  # what programs write to /dev/kmsg has another
@@ -44,7 +53,7 @@ _OWN_FACILITY: Final = 0  # what programs write to /dev/kmsg has another
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One kind about one thing. `records` are all of it in log order; the first is what is looked for elsewhere."""
+    """One kind about one thing. `records` are all of it in log order; the last is what is looked for elsewhere."""
 
     kind: str
     about: str

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import deque
 
 
 class FakeKmsg:
-    """The ring holds `capacity` records. `open`, `read`, `lseek` and `close` are what os has for the device."""
+    """The ring holds `capacity` records. `stat`, `open`, `read`, `lseek` and `close` are what os has for the device."""
 
     def __init__(self, capacity: int) -> None:
         self.records: deque[tuple[int, bytes]] = deque(maxlen=capacity)
@@ -34,6 +35,10 @@ class FakeKmsg:
         hides = self.visible_from < self.next_seq
         self.clear_seq = self.next_seq
         return hides
+
+    def stat(self, _path: object) -> os.stat_result:
+        fields = [stat.S_IFCHR | 0o644, *[0] * 9]
+        return os.stat_result(fields, {"st_rdev": os.makedev(1, 11)})
 
     def open(self, _path: object, _flags: int) -> int:
         fd = 1000 + len(self._cursors)

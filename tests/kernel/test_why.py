@@ -151,8 +151,13 @@ def test_nothing_was_cleared_but_rsyslogs_rules_send_the_kernels_lines_elsewhere
         assert "rsyslog's rules end for it here: /etc/rsyslog.conf:3: & stop" in kill["evidence"]
         readers = next(one for one in found if one["what"].endswith(" the log open for reading"))
         assert any("rsyslogd[" in line and "reads /proc/kmsg" in line for line in readers["evidence"])
-        with Path("/proc/kmsg").open("rb"):
+        with Path("/proc/kmsg").open("rb") as log:  # not held by this process, which is rsyslogd's parent
+            other = subprocess.Popen(["sleep", "3600"], stdin=log)
+        try:
             stealing = [one for one in causes(why(state=tmp_path / "none")) if "take lines away" in one["what"]]
+        finally:
+            other.kill()
+            other.wait(60)
         assert len(stealing[0]["evidence"]) == 2
     Path("/var/log/firewall.log").unlink()
 

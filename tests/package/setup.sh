@@ -1,13 +1,13 @@
 #!/bin/sh
-# setup.sh: what the tests of the package need: tests/systemd/setup.sh's, zsh and man, and a Debian 13 with Python in
-#   the guest home.
+# setup.sh: what the tests of the package need: tests/systemd/setup.sh's, zsh, fish and man, and a Debian 13 with Python
+#   in the guest home.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 guest=${KMSG_GUEST_HOME:-$HOME/.cache/kmsg-exporter/guest}
 "$here/../systemd/setup.sh"
-if ! { command -v zsh && command -v man && [ -d /usr/share/groff/current/tmac ]; } > /dev/null; then
+if ! { command -v zsh && command -v fish && command -v man && [ -d /usr/share/groff/current/tmac ]; } > /dev/null; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends zsh man-db groff > /dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends zsh fish man-db groff > /dev/null
 fi
 mkdir -p "$guest/package"
 exec 9> "$guest/package/lock"

@@ -105,6 +105,23 @@ def test_zsh_completes_commands_flags_and_their_values(unpacked: Path) -> None:
         assert "Print what a clear of the log hides" in shown
 
 
+def test_fish_completes_commands_flags_and_their_values(unpacked: Path, tmp_path: Path) -> None:
+    """By the file that it finds itself; it looks for none of a program that is not there."""
+    env = {"XDG_DATA_DIRS": f"{unpacked}:/usr/share", "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    env["PATH"] = f"{unpacked.parent / 'bin'}:{os.environ['PATH']}"
+
+    def completed(typed: str) -> list[str]:
+        shown = run("fish", "--command", "complete --do-complete $typed", env=env | {"typed": typed})
+        return [line.partition("\t")[0] for line in shown.splitlines()]
+
+    assert sorted(completed("kmsg-exporter ")) == sorted(parser().commands)
+    assert completed("kmsg-exporter wh") == ["why"]
+    assert completed("kmsg-exporter history --js") == ["--json"]
+    assert completed("kmsg-exporter run --web.max-r") == ["--web.max-requests"]
+    assert completed("kmsg-exporter run --log.level e") == ["error"]
+    assert "/etc/hostname" in completed("kmsg-exporter run --config.file /etc/hostn")
+
+
 def test_package_has_code_that_one_python_only_loads_for_each_python(package: Path) -> None:
     names = [line.split()[5] for line in run("dpkg-deb", "--contents", package).splitlines()]
     libraries = [name.removeprefix("./usr/lib/kmsg-exporter/") for name in names if name.endswith(".so")]

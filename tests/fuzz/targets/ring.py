@@ -11,7 +11,7 @@ import frames
 from target import Target
 
 from kmsg_exporter.errors import DecodeError
-from kmsg_exporter.ring import devkmsg
+from kmsg_exporter.ring import device, devkmsg
 from kmsg_exporter.ring.devkmsg import DevKmsg
 from kmsg_exporter.ring.look import Look, Ring
 from kmsg_exporter.ring.syslog import SyslogRing
@@ -23,6 +23,7 @@ def one(data: bytes) -> None:
     pieces = frames.split(data)
     left = iter([piece or None for piece in pieces])  # an empty one is EAGAIN
     with (
+        patch.object(device, "_KMSG_DEVICE", os.stat(os.devnull).st_rdev),  # noqa: PTH116
         patch.object(devkmsg, "_read", lambda _fd: next(left, None)),
         patch.object(os, "lseek", lambda _fd, _at, _whence: 0),
         suppress(DecodeError),

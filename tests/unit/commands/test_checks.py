@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -72,3 +73,14 @@ def test_beside_an_agent_another_backend_is_said_not_to_be_tried(
 
 def test_what_the_kernel_has_is_said_of_one_thing_as_of_many() -> None:
     assert [check.found for check in checks._features(FakeTracefs(Kernel()))] == ["in this kernel"] * 3
+
+
+def test_what_only_has_the_devices_name_is_no_way_to_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kmsg").symlink_to("/dev/null")
+    monkeypatch.setattr(checks, "SyslogRing", lambda: SimpleNamespace(close=lambda: None))
+    (device, syslog), seen = checks._ring(Config(path_dev=tmp_path))
+    assert (device.verdict, device.found) == (
+        "note",
+        f"{tmp_path}/kmsg: not the kernel log's device but a link to /dev/null, as containers have it",
+    )
+    assert (syslog.verdict, seen) == ("ok", True)

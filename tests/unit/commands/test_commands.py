@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fake_node import BOOT_UNIX, SHIPPED, FakeNode, emptied
 
 from kmsg_exporter import cli
 from kmsg_exporter.model import LogRecord
+from kmsg_exporter.why import log
 
 OOM = "Out of memory: Killed process 7 (shop) total-vm:1kB"
 
@@ -46,6 +48,33 @@ def test_recover_says_that_nothing_is_hidden(node: FakeNode, capfdbinary: pytest
     assert capfdbinary.readouterr() == (b"", said)
 
 
+def test_recover_says_that_none_of_what_is_hidden_was_asked_for(
+    node: FakeNode, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    node.print(6, 1, "hidden")
+    node.kmsg.clear()
+    assert run(*recover(node, "--level=err+")) == 0
+    said = b"recover: records that a clear hides: 1, and none is of the level and facility asked for\n"
+    assert capfdbinary.readouterr() == (b"", said)
+
+
+def test_recover_tells_what_the_history_has_from_what_is_shown_of_it(
+    node: FakeNode, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    node.kmsg.next_seq = 9
+    node.print(3, 9, "hidden")
+    node.kmsg.clear()
+    node.history(emptied(5, 0, 8, LogRecord("bad", 3, 3_000_000, 3, 0), LogRecord("well", 4, 4_000_000, 6, 0)))
+    account = b"recover: 9 older records were overwritten since the boot: they are lost for good, but for 2 in the "
+    for flag, ending in (
+        ("--level=err+", b"agent's history, of which 1 is shown\n"),
+        ("--level=emerg+", b"agent's history, of which 0 are shown\n"),
+        ("--facility=kern", b"agent's history\n"),
+    ):
+        assert run(*recover(node, flag)) == 0
+        assert capfdbinary.readouterr().err.endswith(account + ending)
+
+
 def test_recover_filters_as_dmesg_does(node: FakeNode, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     for priority in (3, 4, 6, 30, 27):
         node.print(priority, 1, f"p{priority}")
@@ -68,8 +97,8 @@ def test_recover_filters_as_dmesg_does(node: FakeNode, capfdbinary: pytest.Captu
     [
         (["--level=loud"], "flag --level: 'loud' is not a list of emerg, alert, crit, err, warn, notice, info, debug"),
         (["--facility=none"], "flag --facility: 'none' is not a list of kern, user, "),
-        (["--raw", "--json"], "flag --json: not with --raw: dmesg has no such form"),
-        (["--json", "-T"], "flag --ctime: not with --json: dmesg has no such form"),
+        (["--raw", "-T"], "flag --ctime: not with --raw: dmesg has no such form"),
+        (["--raw", "-x"], "flag --decode: not with --raw: dmesg has no such form"),
     ],
 )
 def test_a_wrong_value_says_what_is_right(
@@ -77,6 +106,19 @@ def test_a_wrong_value_says_what_is_right(
 ) -> None:
     assert run(*recover(node, *flags)) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", ["-T", "--raw", "--color=always"])
+def test_json_is_the_same_with_what_dmesg_leaves_unheeded_beside_it(
+    node: FakeNode, capfdbinary: pytest.CaptureFixture[bytes], more: str
+) -> None:
+    node.print(3, 1, "sda: broken")
+    node.kmsg.clear()
+    assert run(*recover(node, "--json", more)) == 0
+    assert capfdbinary.readouterr().out == (
+        b'{\n   "dmesg": [\n      {\n         "pri": 3,\n         "time":     1.000000,\n'
+        b'         "msg": "sda: broken"\n      }\n   ]\n}\n'
+    )
 
 
 def test_recover_without_the_device_says_why_and_has_the_history(
@@ -95,6 +137,40 @@ def test_recover_without_the_device_says_why_and_has_the_history(
         "gives back what a clear hides: syslog(2) starts after the clear, or takes lines away from the system's "
         "logger. On the node's host, as root, it works\n"
     )
+
+
+def a_link(node: FakeNode) -> None:
+    (node.dev / "kmsg").unlink()
+    (node.dev / "kmsg").symlink_to("/dev/zero")
+
+
+def a_pipe(node: FakeNode) -> None:
+    (node.dev / "kmsg").unlink()
+    os.mkfifo(node.dev / "kmsg")
+
+
+def a_file(node: FakeNode) -> None:
+    (node.dev / "kmsg").unlink()
+    (node.dev / "kmsg").write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("made", "kind"), [(a_link, "a link to /dev/zero"), (a_pipe, "a named pipe"), (a_file, "a file")]
+)
+def test_what_only_has_the_devices_name_is_told_from_it(
+    node: FakeNode,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    made: Callable[[FakeNode], None],
+    kind: str,
+) -> None:
+    made(node)
+    why_not = f"{node.dev}/kmsg: not the kernel log's device but {kind}, as containers have it"
+    assert run(*recover(node)) == 1
+    assert f"recover: the hidden records can't be read: {why_not}. Only /dev/kmsg" in capsys.readouterr().err
+    monkeypatch.setattr(log, "read_all", lambda _: b"<6>[    1.000000] a\n")
+    assert run(*look(node)) == 0
+    assert why_not in capsys.readouterr().out
 
 
 def test_recover_into_a_closed_pipe_is_quiet(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,14 +11,19 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import Any, TextIO
+from unittest.mock import MagicMock
 
 import pytest
 from fake_node import FakeNode, emptied
 
 from kmsg_exporter import cli
 from kmsg_exporter.agent import place
-from kmsg_exporter.commands import cleanup, doctor, history, progress, recover, why
+from kmsg_exporter.commands import cleanup, doctor, history, progress, recover, watch, why
 from kmsg_exporter.commands.progress import Progress
+from kmsg_exporter.config import Config
+from kmsg_exporter.watching.controls import Controls
+from kmsg_exporter.watching.ending import Ending
+from kmsg_exporter.watching.feed import Feed, Moment
 
 PATIENCE = 20.0
 
@@ -109,6 +114,7 @@ def test_a_terminal_that_goes_away_ends_only_the_progress() -> None:
         ("recover", recover, "_kept", "reading the agent's history"),
         ("doctor", doctor, "diagnose", "looking at this node"),
         ("cleanup", cleanup, "open_tracefs", "looking through tracefs"),
+        ("watch", Feed, "__enter__", "asking the agent, or beginning to trace"),
     ],
 )
 def test_each_command_says_what_it_waits_for_and_takes_it_away_when_it_is_interrupted(
@@ -139,6 +145,39 @@ def test_each_command_says_what_it_waits_for_and_takes_it_away_when_it_is_interr
     terminal.stream.flush()
     terminal.shows("\r\x1b[Kend")
     assert capsys.readouterr().out == ""
+
+
+def test_watch_says_that_it_counts_before_it_prints_once(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moment = Moment(0.0, "nobody", None, None, ())
+    feed = MagicMock(next=lambda **_: moment)
+    monkeypatch.setattr(sys, "stderr", terminal.stream)
+    with Ending() as ending:
+        monkeypatch.setattr(ending, "wait", lambda _: terminal.shows("\r\x1b[Kcounting for 30 s ("))
+        assert watch._print(feed, Controls(), ending, 30.0, once=True) == 0
+    terminal.stream.write("end")
+    terminal.stream.flush()
+    terminal.shows("\r\x1b[Kend")
+    assert "counting" not in capsys.readouterr().out
+    feed.__exit__.assert_called_once()
+
+
+def test_watch_says_what_it_waits_for_before_the_screen_comes(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(_: Feed) -> None:
+        terminal.shows("\r\x1b[Kasking the agent, or beginning to trace (")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stderr", terminal.stream)
+    monkeypatch.setattr(Feed, "__enter__", slow)
+    monkeypatch.setattr(watch, "configure", lambda *_, **__: None)
+    with Ending() as ending, pytest.raises(KeyboardInterrupt):
+        watch._show(Config(), Controls(), ending, 1.0, {"TERM": "vt100"})
+    terminal.stream.write("end")
+    terminal.stream.flush()
+    terminal.shows("\r\x1b[Kend")
 
 
 def _flags(node: FakeNode, command: str) -> list[str]:

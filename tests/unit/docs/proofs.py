@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A test's file, and what stands in it ("": the command itself)."""
+    """A test's file, and what its code has: with "" the command itself, in Python as a string, or a line of one."""
 
     file: str
     words: str = ""
@@ -18,12 +18,13 @@ STRANGER: Final = Run("tests/docs/test_stranger.py")
 INSTALL: Final = Run("tests/docs/test_install.py")
 CONTRIBUTOR: Final = Run("tests/docs/test_contributor.py")
 CLUSTER: Final = Run("tests/cluster/test_shown.py")
+WATCH: Final = Run("tests/watch/terminal.py", '*(sys.executable, "-m", "kmsg_exporter", "watch", "--interval=0.3")')
 
 # Commands of make that are no test, and what runs their target. The others are a part of test-all.
 MAKE: Final = {
     "make run": Run("tests/docs/test_stranger.py", 'machine.start("make run", terminal)'),
     "make faults": Run("pyproject.toml", '"tests/faults", "tests/collector"'),
-    "make sizing": Run("tests/sizing/test_sizing.py", "measure"),
+    "make sizing": Run("tests/sizing/test_sizing.py", "with serving(measure.MODELLED[row]()) as port"),
     "make lock": Run("tests/docs/test_contributor.py"),
     "make deb": Run("tests/docs/test_install.py", 'machine.run("make deb")'),
 }
@@ -40,8 +41,10 @@ ELSEWHERE: Final = {
 
 # Of the page whose examples are all of one night, the commands that are none of these.
 BESIDE: Final = {
-    "kmsg-exporter watch": Run("tests/watch/terminal.py", "watch"),
-    "kmsg-exporter watch --once": Run("tests/unit/commands/test_watch.py", '"--once"'),
+    "kmsg-exporter watch": WATCH,
+    "kmsg-exporter watch --once": Run(
+        "tests/unit/commands/test_watch.py", 'with watching(tmp_path, "--once", "--interval=0.2") as process'
+    ),
 }
 
 RUNS: Final = {
@@ -80,13 +83,13 @@ RUNS: Final = {
     "kmsg-exporter run --expected='origin=nightly-ci.sh' --expected='comm=dmesg,ancestor=/usr/sbin/cron'": STRANGER,
     r"kmsg-exporter run --push.sample=errors --push.redact='password=\S+' "
     r"--push.redact='([0-9]{1,3}\.){3}[0-9]{1,3}'": STRANGER,
-    "kmsg-exporter collector": STRANGER,
+    "kmsg-exporter collector": Run("tests/docs/test_stranger.py", 'machine.start("exec kmsg-exporter collector"'),
     "kmsg-exporter collector --backup /backups/kmsg.sqlite3": STRANGER,
     "kmsg-exporter why": STRANGER,
     "kmsg-exporter recover": STRANGER,
     "kmsg-exporter history": STRANGER,
     "kmsg-exporter doctor": STRANGER,
-    "kmsg-exporter watch": Run("tests/watch/terminal.py", "watch"),
+    "kmsg-exporter watch": WATCH,
     "kmsg-exporter cleanup": STRANGER,
     "curl 'http://localhost:4318/api/events?since=24h&severe=1&limit=20'": STRANGER,
     "pip install '.[collector,web]'": INSTALL,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tokenize
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,13 +24,39 @@ PROGRAMS = {command.split()[0] for command in SHOWN}
 each_page = pytest.mark.parametrize("page", PAGES)
 
 
-def texts(path: Path) -> str:
-    """What a file says: of Python its strings as they are when it runs, too."""
-    text = path.read_text()
-    if path.suffix == ".py":
-        values = (node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
-        text += "\n".join(value for value in values if isinstance(value, str))
-    return " ".join(text.split())
+def code(path: Path) -> str:
+    """What a file does, without its remarks."""
+    lines = path.read_text().splitlines()
+    if path.suffix != ".py":
+        return " ".join(re.sub(r"(^|\s)#.*", "", line).strip() for line in lines)
+    for docstring in docstrings(ast.parse("\n".join(lines))):
+        lines[docstring.lineno - 1 : docstring.end_lineno] = [""] * len(docstring.value.splitlines())
+    for token in tokenize.generate_tokens(iter(f"{line}\n" for line in lines).__next__):
+        if token.type == tokenize.COMMENT:
+            lines[token.start[0] - 1] = lines[token.start[0] - 1][: token.start[1]]
+    return " ".join(" ".join(lines).split())
+
+
+def strings(path: Path) -> set[str]:
+    """The strings of Python code, as they are when it runs, and their lines: each whole, none is found in another."""
+    tree = ast.parse(path.read_text())
+    unspoken = docstrings(tree)
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in unspoken]
+    texts = [text for node in found if isinstance(node.value, str) for text in (node.value, *node.value.splitlines())]
+    return {" ".join(re.sub(r"(^|\s)#.*", "", text).split()) for text in texts}
+
+
+def docstrings(tree: ast.AST) -> list[Any]:
+    """Strings that stand alone."""
+    nodes = (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr))
+    return [node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def is_run(command: str, proof: Run) -> bool:
+    path = TOP / proof.file
+    if not proof.words and path.suffix == ".py":
+        return " ".join(command.split()) in strings(path)
+    return " ".join((proof.words or command).split()) in code(path)
 
 
 def prerequisites(target: str) -> set[str]:
@@ -62,7 +90,24 @@ def test_a_test_runs_it(command: str) -> None:
         assert prerequisites("test-all") >= set(target.split()[1:])
         return
     proof: Run = MAKE.get(target) or RUNS[command]
-    assert " ".join((proof.words or command).split()) in texts(TOP / proof.file), f"not in {proof.file}"
+    assert is_run(command, proof), f"not in {proof.file}"
+
+
+def test_a_remark_runs_nothing(tmp_path: Path) -> None:
+    script = tmp_path / "run.sh"
+    script.write_text("#!/bin/sh\n# make it\nmake them  # make all\n")
+    assert code(script).split() == ["make", "them"]
+    test = tmp_path / "test.py"
+    test.write_text('"""make it"""\ndef test():\n    """make\n    that"""\n    run("make " "them")  # make all\n')
+    assert code(test) == 'def test(): run("make " "them")'
+    assert strings(test) == {"make them"}
+
+
+def test_a_command_is_not_run_by_running_a_longer_one(tmp_path: Path) -> None:
+    test = tmp_path / "test.py"
+    test.write_text('run("make them all")\nscript = """make it  # twice\n"""\n')
+    assert not is_run("make them", Run(str(test)))
+    assert is_run("make it", Run(str(test)))
 
 
 def test_no_proof_is_of_a_command_that_no_page_shows() -> None:
@@ -80,7 +125,7 @@ def test_the_page_of_commands_is_played_whole() -> None:
     assert shown <= found
     assert {"why", "recover", "history"} <= found
     assert BESIDE.keys() - set(commands(PLAYED)) == set()
-    assert [command for command, run in BESIDE.items() if run.words not in texts(TOP / run.file)] == []
+    assert [command for command, run in BESIDE.items() if not is_run(command, run)] == []
 
 
 FILES = {proof.file for proof in (*RUNS.values(), *MAKE.values())} - {"Makefile", "pyproject.toml"}

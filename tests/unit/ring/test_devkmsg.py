@@ -9,14 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
-import pytest
 from fake_kmsg import FakeKmsg
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kmsg_exporter.errors import RingUnavailable
 from kmsg_exporter.model import LogRecord, RingState
-from kmsg_exporter.ring import devkmsg
+from kmsg_exporter.ring import device, devkmsg
 from kmsg_exporter.ring.devkmsg import DevKmsg
 
 CONSTANTS = {name: getattr(os, name) for name in ("O_RDONLY", "O_NONBLOCK", "O_CLOEXEC", "SEEK_SET", "SEEK_DATA")}
@@ -25,8 +23,8 @@ CONSTANTS = {name: getattr(os, name) for name in ("O_RDONLY", "O_NONBLOCK", "O_C
 @contextmanager
 def opened(log: FakeKmsg) -> Iterator[DevKmsg]:
     """The ring on a fake log: no test may clear the machine's own."""
-    device = SimpleNamespace(**CONSTANTS, open=log.open, read=log.read, lseek=log.lseek, close=log.close)
-    with patch.object(devkmsg, "os", device):
+    calls = SimpleNamespace(**CONSTANTS, stat=log.stat, open=log.open, read=log.read, lseek=log.lseek, close=log.close)
+    with patch.object(devkmsg, "os", calls), patch.object(device, "os", calls):
         ring = DevKmsg(Path("/dev/kmsg"), buffer_bytes=131072)
         yield ring
         ring.close()
@@ -174,6 +172,7 @@ OPERATION = st.one_of(
 
 
 @given(capacity=st.integers(1, 10), before=st.integers(0, 12), operations=st.lists(OPERATION, max_size=30))
+@example(2, 1, [("clear", 0), ("print", 1), ("look", 2), ("print", 2), ("clear", 0), ("look", 2)])
 def test_jump_is_told_for_each_clear_that_hid_something_and_still_shows(
     capacity: int, before: int, operations: list[tuple[str, int]]
 ) -> None:
@@ -200,7 +199,10 @@ def test_jump_is_told_for_each_clear_that_hid_something_and_still_shows(
                 assert look.state.records_total in (None, log.next_seq)
                 if number & 2:
                     hidden = range(position, log.clear_seq) if shows else range(0)
-                    assert numbers(ring.hidden(look)) == [seq for seq, _raw in log.records if seq in hidden]
+                    found, still = numbers(ring.hidden(look)), [seq for seq, _ in log.records if seq in hidden]
+                    # the first of them may have been read before it was overwritten
+                    assert found in (still, [position, *still])
+                    assert shows or not found
                 position, effective = log.visible_from, False
 
 
@@ -283,29 +285,3 @@ def test_record_that_is_printed_while_an_empty_log_is_looked_at_is_not_hidden() 
         assert not ring.look(count_records=True).jumped
         log.clear()
         assert ring.look(count_records=True).jumped
-
-
-def test_missing_device_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RingUnavailable, match="there is no such device here"):
-        DevKmsg(tmp_path / "kmsg", buffer_bytes=None)
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (
-            PermissionError(1, "Operation not permitted"),
-            "/dev/kmsg: not permitted: CAP_SYSLOG is missing, or a container's device cgroup refuses it",
-        ),
-        (PermissionError(13, "Permission denied"), "/dev/kmsg: permission denied: run as root"),
-        (OSError(6, "No such device or address"), "/dev/kmsg: No such device or address"),
-    ],
-)
-def test_refused_device_says_why(error: OSError, text: str) -> None:
-    def refuse(*_: object) -> int:
-        raise error
-
-    device = SimpleNamespace(**CONSTANTS, open=refuse)
-    with patch.object(devkmsg, "os", device), pytest.raises(RingUnavailable) as refused:
-        DevKmsg(Path("/dev/kmsg"), buffer_bytes=None)
-    assert str(refused.value) == text

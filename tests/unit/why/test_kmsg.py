@@ -35,7 +35,7 @@ class Log(FakeKmsg):
 
 def look(monkeypatch: pytest.MonkeyPatch, log: FakeKmsg) -> Ring:
     with monkeypatch.context() as patch:
-        for name in ("open", "close", "lseek", "read"):
+        for name in ("stat", "open", "close", "lseek", "read"):
             patch.setattr(os, name, getattr(log, name))
         return read_ring(DEVICE)
 

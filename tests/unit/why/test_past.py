@@ -15,7 +15,7 @@ from kmsg_exporter.push.otlp import log_record
 from kmsg_exporter.push.spool import Spool
 from kmsg_exporter.why import moment
 from kmsg_exporter.why.kept import kept
-from kmsg_exporter.why.kmsg import Record
+from kmsg_exporter.why.kmsg import Record, Ring
 from kmsg_exporter.why.past import read_past
 
 BOOT = "7d2f0a3e-0000-4000-8000-000000000000"
@@ -110,7 +110,7 @@ def samples(directory: Path) -> None:
 
 def test_samples_from_before_the_rings_first_record_are_kept(tmp_path: Path) -> None:
     samples(tmp_path)
-    records = kept(read_past(tmp_path) or (), boot_id=BOOT, before=Record(b"", 5_000_000, 6, 15))
+    records = kept(read_past(tmp_path) or (), boot_id=BOOT, ring=Ring((Record(b"", 5_000_000, 6, 15),), 15, 15))
     assert records == (
         Record(b"first", 1_000_000, 3),
         Record(b"second\nline", 2_000_000, 14),
@@ -118,9 +118,20 @@ def test_samples_from_before_the_rings_first_record_are_kept(tmp_path: Path) -> 
     )
 
 
+def test_a_line_without_a_time_is_kept_where_the_ring_has_not_its_text(tmp_path: Path) -> None:
+    """As syslog(2) gives them with printk.time=0."""
+    spool = Spool(tmp_path / "spool.sqlite3")
+    lines = map(LogRecord, ("gone", "still there", "second line", "\N{REPLACEMENT CHARACTER}t"))
+    store(spool, Emptying(1, Hidden(sample=tuple(lines))))
+    spool.close()
+    texts = (b"still there", b"first line\nsecond line", b"\xe9t")
+    ring = Ring(tuple(Record(text, 5_000_000, 6, 15 + index) for index, text in enumerate(texts)), 15, 15)
+    assert kept(read_past(tmp_path) or (), boot_id=BOOT, ring=ring) == (Record(b"gone", None, None),)
+
+
 def test_without_a_ring_all_samples_of_this_boot_are_kept(tmp_path: Path) -> None:
     samples(tmp_path)
-    records = kept(read_past(tmp_path) or (), boot_id=BOOT, before=None)
+    records = kept(read_past(tmp_path) or (), boot_id=BOOT, ring=None)
     assert [record.text for record in records] == [b"first", b"second\nline", b"old", b"new", b"still there"]
 
 

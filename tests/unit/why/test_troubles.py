@@ -38,8 +38,31 @@ def record(text: str, usec: int = 1_000_000, priority: int = 3) -> Record:
         ("Kernel panic - not syncing: Fatal exception", "a kernel panic", "Fatal exception"),
         ("kernel BUG at mm/slub.c:305!", "a kernel bug", "mm/slub.c:305!"),
         ("BUG: unable to handle page fault for address: ffff", "a kernel bug", "page fault for address: ffff"),
+        (
+            "general protection fault, probably for non-canonical address 0xdead: 0000 [#1] SMP",
+            "a kernel bug",
+            "probably for non-canonical address 0xdead: 0000 [#1] SMP",
+        ),
+        ("Internal error: Oops: 96000004 [#1] PREEMPT SMP", "a kernel bug", "96000004 [#1] PREEMPT SMP"),
+        ("first line\nkernel BUG at mm/slub.c:305!", "a kernel bug", "mm/slub.c:305!"),
         ("mce: [Hardware Error]: Machine check events logged", "a machine check", "events logged"),
         ("mce: [Hardware Error]: CPU 2: Machine Check: 0 Bank 5: be00", "a machine check", "0 Bank 5: be00"),
+        (
+            "{1}[Hardware Error]: Hardware error from APEI Generic Hardware Error Source: 0",
+            "a hardware error",
+            "APEI Generic Hardware Error Source: 0",
+        ),
+        (
+            "[Hardware Error]: Corrected error, no action required.",
+            "a hardware error",
+            "Corrected error, no action required.",
+        ),
+        ("[Hardware Error]: System Fatal error.", "a hardware error", "System Fatal error."),
+        (
+            "Memory failure: 0x2f3a01: recovery action for dirty LRU page: Recovered",
+            "a memory error",
+            "0x2f3a01",
+        ),
         ("EDAC MC0: 1 CE memory read error on CPU_SrcID#0", "a memory error", "memory read error on CPU_SrcID#0"),
         ("INFO: task jbd2/sda1-8:312 blocked for more than 120 seconds.", "a hung task", "jbd2/sda1-8:312"),
         ("watchdog: BUG: soft lockup - CPU#3 stuck for 22s! [x:1]", "a lockup", "- CPU#3 stuck for 22s! [x:1]"),
@@ -49,7 +72,16 @@ def record(text: str, usec: int = 1_000_000, priority: int = 3) -> Record:
         ("Buffer I/O error on dev sdb1, logical block 0, async page read", "an I/O error", "sdb1"),
         ("EXT4-fs error (device dm-0): ext4_lookup:1690: inode #2", "a file system error", "dm-0"),
         ("XFS (sdc1): Metadata I/O error in xfs_trans_read_buf_map", "a file system error", "sdc1"),
+        ("EXT4-fs (sda1): error loading journal", "a file system error", "sda1"),
+        ("EXT4-fs (sda1): Remounting filesystem read-only", "a file system error", "sda1"),
         ("BTRFS error (device sdd): bad tree block start", "a file system error", "sdd"),
+        ("BTRFS error (device dm-0: state A): Transaction aborted (error -28)", "a file system error", "dm-0"),
+        (
+            "BTRFS: error (device dm-0: state A) in btrfs_commit_transaction:2418: errno=-5 IO failure",
+            "a file system error",
+            "dm-0",
+        ),
+        ("BTRFS critical (device dm-0: state EA): corrupt leaf: root=2", "a file system error", "dm-0"),
     ],
 )
 def test_what_kernels_print_of_a_trouble_is_found_with_what_it_is_about(line: str, kind: str, about: str) -> None:
@@ -59,6 +91,8 @@ def test_what_kernels_print_of_a_trouble_is_found_with_what_it_is_about(line: st
 @pytest.mark.parametrize(
     "line",
     [
+        "traps: nginx[1] general protection fault ip:7f1c sp:7ffd error:0 in libc.so.6[7f1c+155000]",
+        "EXT4-fs (sda1): error count since last fsck: 3",
         "EXT4-fs (sda1): mounted filesystem with ordered data mode",
         "XFS (sda1): Mounting V5 Filesystem",
         "rcu: Hierarchical RCU implementation.",
