@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support import TRACEFS, eventually, printk
+from support import DEADLINE_SECONDS, TRACEFS, eventually, printk
 
 from kmsg_exporter.probes.ticks import read_ticks
 from kmsg_exporter.tracefs import dynevent, hist_pair
@@ -92,7 +92,7 @@ def test_maps_are_emptied_while_readers_read_and_each_call_is_told_once(
         eventually(exchanged, why="both maps were emptied")
         made: Counter[str] = Counter()
         for process in (one, other):
-            calls, size = process.communicate("", timeout=60)[0].split()
+            calls, size = process.communicate("", timeout=DEADLINE_SECONDS)[0].split()
             made.update({f"calls of {process.pid}": int(calls), f"bytes of {process.pid}": int(size)})
     read()
     assert told <= made
@@ -111,5 +111,5 @@ def test_map_that_somebody_else_cleared_is_counted_from_zero(instance: Instance)
 
 def calls_told(pair: HistPair, calls: int) -> list[int]:
     """What the pair tells of a process that reads so often."""
-    reader(calls).communicate("", timeout=60)
+    reader(calls).communicate("", timeout=DEADLINE_SECONDS)
     return [count for count, _ in pair.read().values()]

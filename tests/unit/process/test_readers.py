@@ -189,7 +189,7 @@ def test_reader_that_let_go_brings_the_next_scan_forward_for_an_old_process_may_
         shutil.rmtree(proc.folder / "42")
     now = 15.0
     scan.step(60)
-    assert scan.readers == ()
+    assert not scan.readers
     now = 200.0  # and not after 3,333 s: the first took one
     scan.step(60)
     assert scan.readers == (Reader(41, "x", "/bin/x", "dev_kmsg"),)
