@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, Protocol
 
 from kmsg_exporter.clock import boot_ns
@@ -83,11 +84,13 @@ class RecordReader:
         urgent: Instance,
         bulk: Instance,
         *,
+        proc: Path = Path("/proc"),
         boot_ns: Callable[[], int] = boot_ns,
         most_pages: int = _MOST_PAGES,
     ) -> None:
         self._urgent = urgent
         self._bulk = bulk
+        self._proc = proc
         self._boot_ns = boot_ns
         self._most_pages = most_pages
         self.decoders: dict[int, Decoder] = {}
@@ -144,6 +147,7 @@ class RecordReader:
         """Trace records that the kernel dropped, pages and records that could not be read, and halves of such calls."""
         with suppress(FeatureUnavailable, TracefsRejected):  # torn away: what was known stays true
             self._dropped = self._urgent.stats().lost + self._bulk.stats().lost
+        self._pairing.count_ended(lambda tid: (self._proc / str(tid)).exists())
         # without a loss, a half is a call that had begun before it was traced
         return self._dropped + self._undecodable + (self._pairing.halves if self._dropped else 0)
 

@@ -44,7 +44,7 @@ class FunctionBackend:
         self._proc = proc
         self._addresses: dict[str, int] = {}
         self._tracefs = urgent.tracefs
-        self._reader = RecordReader(urgent, bulk)
+        self._reader = RecordReader(urgent, bulk, proc=proc)
         self._functions: dict[str, tuple[Interface, Operation]] = {}
         self._hits: dict[str, int] = {}
 

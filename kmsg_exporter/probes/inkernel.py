@@ -14,7 +14,7 @@ from kmsg_exporter.model import Access, Counted
 from kmsg_exporter.probes.backend import BULK_FILES, RecordReader
 from kmsg_exporter.probes.lost import Reconciler
 from kmsg_exporter.probes.pairing import Step
-from kmsg_exporter.tracefs.hist_pair import HistPair
+from kmsg_exporter.tracefs.hist_pair import HistPair, is_over
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,8 @@ _STORM_RECORDS: Final = 256
 class InKernel:
     """Histograms of the probes that `add` names; `files` are those of reads and writes, by probe.
 
-    `ticks` asks the kernel for its tick count. `dropped` counts reads and writes that a full map had no room for.
+    `ticks` asks the kernel for its tick count. `dropped` counts reads and writes that a full map had no room for, and
+    one for each map that may have counted again when it was emptied.
     """
 
     def __init__(
@@ -47,12 +48,13 @@ class InKernel:
         self._failures: dict[str, HistPair] = {}
         self._since_ns = boot_ns()
         self._reconciler = Reconciler(self._attempts, self._failures, begun_ns=self._since_ns)
-        self._lost: list[Counted] = []
+        self._untold: list[Counted] = []
         self._dropped_before = 0
         self._compared_ns = self._since_ns
         self._next_compare = 0.0
         self._next_empty = 0.0
         self._unsure = False
+        self._emptied_late = 0
 
     def add(self, name: str, pair: HistPair, *, bulk: bool) -> None:
         """Read a pair of histograms from now on: `syslog_enter` counts clears, `syslog_exit` what failed."""
@@ -68,14 +70,14 @@ class InKernel:
 
     @property
     def dropped(self) -> int:
-        return sum(pair.dropped for pair in self.files.values())
+        return sum(pair.dropped for pair in self.files.values()) + self._emptied_late
 
     def drain(self, *, bulk: bool) -> list[Access]:
         """What was recorded; with `bulk` what was not shows in `counted`, if records were lost or it is long ago."""
         try:
             compare = bulk and bool(self._attempts) and self._must_compare()
             if compare:
-                self._ask()
+                self._reconciler.ask()  # before the records are read
         except _UNREADABLE as exc:  # torn away, or damaged: its owner notices by `intact`
             _log.debug("what the kernel counted can't be read: %s", exc)
             compare = False
@@ -102,12 +104,6 @@ class InKernel:
         self._reconciler.forget(steps)
         self._unsure = True
 
-    def _ask(self) -> None:
-        """Take over what was counted of clears, before the records are read."""
-        self._reconciler.ask()
-        if any(pair.is_filling() for pair in self._attempts.values()) and (ticks := self._ticks_now()) is not None:
-            self._reconciler.empty_resting(ticks)
-
     def _compare(self, asked_ns: int) -> None:
         """Find out what was counted until then and not recorded."""
         if self._reader.complete_ns < asked_ns:  # what was counted by then may be recorded and not yet read
@@ -118,7 +114,7 @@ class InKernel:
         except _UNREADABLE as exc:
             _log.debug("what the kernel counted can't be read: %s", exc)
             return
-        self._lost += [
+        self._untold += [
             Counted(one.tid, None, "syslog", "call", one.action, one.calls, 0, self._compared_ns, asked_ns)
             for one in lost
         ]
@@ -127,24 +123,46 @@ class InKernel:
 
     def counted(self) -> list[Counted]:
         """What was counted since the last time; less where it was torn away."""
-        found, self._lost = self._lost, []
         try:
-            return found + self._counted()
+            self._count()
+            self._empty_filling()
         except _UNREADABLE as exc:
             _log.debug("what the kernel counted can't be read: %s", exc)
-            return found
+        told, self._untold = self._untold, []
+        return told
 
-    def _counted(self) -> list[Counted]:
+    def _count(self) -> None:
+        """Note what was counted of the files: that of one even if the next can't be read."""
         now_ns = self._boot_ns()
-        added = [(name, pair.read()) for name, pair in self.files.items()]
-        if any(pair.is_filling() for pair in self.files.values()) and (ticks := self._ticks_now()) is not None:
-            added += [(name, pair.empty_resting(ticks)) for name, pair in self.files.items() if pair.is_filling()]
-        since_ns, self._since_ns = self._since_ns, now_ns
-        return [
-            Counted(int(tid), comm, interface, operation, operation, calls, nbytes, since_ns, now_ns)
-            for interface, operation, one in ((*BULK_FILES[name], one) for name, one in added)
-            for (tid, comm), (calls, nbytes) in one.items()
-        ]
+        for name, pair in self.files.items():
+            interface, operation = BULK_FILES[name]
+            self._untold += [
+                Counted(int(tid), comm, interface, operation, operation, calls, nbytes, self._since_ns, now_ns)
+                for (tid, comm), (calls, nbytes) in pair.read().items()
+            ]
+        self._since_ns = now_ns
+
+    def _empty_filling(self) -> None:
+        """Empty the maps that rest and are filling."""
+        pairs = (*self.files.values(), *self._attempts.values(), *self._failures.values())
+        filling = [pair for pair in pairs if pair.is_filling()]
+        if not filling or (ticks := self._ticks_now()) is None:
+            return
+        emptied = 0
+        try:
+            for pair in filling:
+                emptied += pair.empty_resting(ticks)
+        finally:
+            if emptied and self._is_over(ticks):  # this process was stopped in between, or hardly ran
+                self._emptied_late += emptied
+
+    def _is_over(self, began: int) -> bool:
+        """Whether the turn of that tick count may be over."""
+        try:
+            ticks = self._ticks()
+        except _UNREADABLE:
+            return True
+        return ticks is None or is_over(began, ticks)
 
     def _ticks_now(self) -> int | None:
         """The tick count, asked every now and then: a map may have to count for a while before it rests."""

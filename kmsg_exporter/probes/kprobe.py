@@ -146,7 +146,7 @@ class KprobeBackend:
     name = "kprobe"
 
     def __init__(
-        self, urgent: Instance, bulk: Instance, recorder: Instance, *, own_tid: int, machine: str, dev: Path
+        self, urgent: Instance, bulk: Instance, recorder: Instance, *, own_tid: int, machine: str, dev: Path, proc: Path
     ) -> None:
         self._recorder = recorder
         self._urgent = urgent
@@ -155,7 +155,7 @@ class KprobeBackend:
         self._machine = machine
         self._dev = dev
         self._tracefs = urgent.tracefs
-        self._reader = RecordReader(urgent, bulk)
+        self._reader = RecordReader(urgent, bulk, proc=proc)
         self._attached: dict[str, Traced] = {}
         self._failed: dict[str, str] = {}
         self._counts = False

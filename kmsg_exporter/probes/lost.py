@@ -52,6 +52,7 @@ class Reconciler:
         self._begun_ns = begun_ns
         self._clears: dict[tuple[Caller, str], _Kept] = {}
         self._failed: dict[Caller, _Kept] = {}
+        self._found: list[LostClears] = []
         self._unplaced = _Kept()
 
     def note(self, steps: Iterable[Step]) -> None:
@@ -88,16 +89,16 @@ class Reconciler:
         """
         for call, pair in self._failures.items():
             self._failures_of(call, pair.read())
-        found = []
         for (caller, action), clears in self._clears.items():
             failed = self._failed.get(caller)
             if clears.lost > 0 and (failed is None or failed.lost <= 0):
-                found.append(LostClears(caller[1], action, clears.lost))
+                self._found.append(LostClears(caller[1], action, clears.lost))
                 clears.settled += clears.lost
         if any(pair.dropped for pair in self._attempts.values()):
-            found += self._settle_unplaced()
+            self._settle_unplaced()
         self._clears = {key: kept for key, kept in self._clears.items() if kept.lost}
         self._failed = {key: kept for key, kept in self._failed.items() if kept.lost}
+        found, self._found = self._found, []
         return found
 
     def none_failed(self, tid: int) -> bool:
@@ -106,19 +107,14 @@ class Reconciler:
             self._failures_of(call, pair.read())
         return all(kept.lost <= 0 for (_, failed), kept in self._failed.items() if failed == tid)
 
-    def empty_resting(self, ticks: int) -> None:
-        """Empty the maps that rest and are filling, the kernel's tick count being what it is."""
-        for call, pair in self._attempts.items():
-            if pair.is_filling():
-                self._attempted(call, pair.empty_resting(ticks))
-        for call, pair in self._failures.items():
-            if pair.is_filling():
-                self._failures_of(call, pair.empty_resting(ticks))
-
-    def _settle_unplaced(self) -> list[LostClears]:
+    def _settle_unplaced(self) -> None:
         """Those that a full map had no room for: all that nothing else was counted or recorded meanwhile."""
-        again = {call: pair.read() for call, pair in self._attempts.items()}
-        if not any(again.values()) and not any(kept.lost > 0 for kept in self._failed.values()):
+        counting = False
+        for call, pair in self._attempts.items():
+            added = pair.read()
+            self._attempted(call, added)
+            counting = counting or bool(added)
+        if not counting and not any(kept.lost > 0 for kept in self._failed.values()):
             for kept in self._clears.values():
                 if kept.lost < 0:  # recorded, and in no map
                     self._unplaced.recorded -= kept.lost
@@ -126,10 +122,7 @@ class Reconciler:
             self._unplaced.counted = sum(pair.dropped for pair in self._attempts.values())
             if (lost := self._unplaced.lost) > 0:
                 self._unplaced.settled += lost
-                return [LostClears(None, "unknown", lost)]
-        for call, added in again.items():
-            self._attempted(call, added)
-        return []
+                self._found.append(LostClears(None, "unknown", lost))
 
     def _attempted(self, call: str, added: Mapping[Key, Sums]) -> None:
         for (tid, action), sums in added.items():

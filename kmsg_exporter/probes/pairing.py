@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,17 +38,26 @@ class Step:
         )
 
 
+@dataclass(slots=True)
+class _Overdue:
+    """A clear whose return has not come in time, and whether that is counted as a half."""
+
+    step: Step
+    is_half: bool = False
+
+
 class Pairing:
     """Calls that have begun and not yet returned.
 
-    `halves` counts records whose other half never came; `alone` are those of them that told of nothing, to be taken.
+    `halves` counts records whose other half never came: of a clear that is overdue once it can't come any more.
+    `alone` are those of them that told of nothing, to be taken.
     """
 
     def __init__(self) -> None:
         self._pending: dict[tuple[int, str], Step] = {}
         self.halves = 0
         self.alone: list[Step] = []
-        self._overdue: dict[tuple[int, str], Step] = {}
+        self._overdue: dict[tuple[int, str], _Overdue] = {}
 
     def feed(self, steps: Iterable[Step]) -> list[Access]:
         """The calls that `steps`, in order of time, finish. A return without an entry is given up: it was lost."""
@@ -59,8 +68,10 @@ class Pairing:
                 done.append(step.access(step.result))
             elif step.phase == "enter":
                 self._begin(key, step)
-            elif (begun := self._pending.pop(key, None) or self._overdue.pop(key, None)) is not None:
+            elif (begun := self._pending.pop(key, None)) is not None:
                 done.append(begun.access(step.result))
+            elif (late := self._overdue.pop(key, None)) is not None:
+                done.append(late.step.access(step.result))
             else:
                 self._give_up(step)
         return done
@@ -76,19 +87,32 @@ class Pairing:
             for key, step in self._pending.items()
             if step.action in CLEARS and now_ns - step.time_ns > _CLEAR_TAKES_NS
         ]
-        self.halves += len(late)
         for key in late:
             if len(self._overdue) >= _MAX_PENDING:
-                del self._overdue[next(iter(self._overdue))]
-            self._overdue[key] = self._pending.pop(key)
-        return [self._overdue[key].access(None) for key in late]
+                self._has_no_return(next(iter(self._overdue)))
+            self._overdue[key] = _Overdue(self._pending.pop(key))
+        return [self._overdue[key].step.access(None) for key in late]
 
     def settled(self, call: Access) -> None:
         """An overdue clear is known to have had success: its return, if it comes, tells nothing new."""
-        self._overdue = {key: step for key, step in self._overdue.items() if step.access(None) != call}
+        for key in [key for key, late in self._overdue.items() if late.step.access(None) == call]:
+            self._has_no_return(key)
+
+    def count_ended(self, lives: Callable[[int], bool]) -> None:
+        """Take overdue clears of threads that do not live for halves. A return that comes all the same is told."""
+        for (tid, _), late in self._overdue.items():
+            if not late.is_half and not lives(tid):
+                late.is_half = True
+                self.halves += 1
+
+    def _has_no_return(self, key: tuple[int, str]) -> None:
+        """The return of this one, if it was overdue, was lost."""
+        late = self._overdue.pop(key, None)
+        if late is not None and not late.is_half:
+            self.halves += 1
 
     def _begin(self, key: tuple[int, str], step: Step) -> None:
-        self._overdue.pop(key, None)
+        self._has_no_return(key)
         if (begun := self._pending.pop(key, None)) is not None:  # that one's return was lost
             self._give_up(begun)
         if len(self._pending) >= _MAX_PENDING:

@@ -132,11 +132,21 @@ def _silence(tracefs: Tracefs) -> None:
 def _make(name: str, instances: tuple[Instance, Instance, Instance], where: Where) -> Backend:
     urgent, bulk, recorder = instances
     if name == "kprobe":
-        kprobe = KprobeBackend(urgent, bulk, recorder, own_tid=where.own_tid, machine=where.machine, dev=where.dev)
+        kprobe = KprobeBackend(
+            urgent,
+            bulk,
+            recorder,
+            own_tid=where.own_tid,
+            machine=where.machine,
+            dev=where.dev,
+            proc=where.proc,
+        )
         kprobe.attach()
         return kprobe
     if name == "tracepoint":
-        tracepoint = TracepointBackend(urgent, bulk, own_tid=where.own_tid, compat=where.compat, machine=where.machine)
+        tracepoint = TracepointBackend(
+            urgent, bulk, own_tid=where.own_tid, compat=where.compat, machine=where.machine, proc=where.proc
+        )
         tracepoint.attach()
         return tracepoint
     function = FunctionBackend(urgent, bulk, own_tid=where.own_tid, proc=where.proc)

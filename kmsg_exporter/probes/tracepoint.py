@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from kmsg_exporter.errors import FeatureUnavailable, TracefsRejected
@@ -54,13 +55,15 @@ class TracepointBackend:
 
     name = "tracepoint"
 
-    def __init__(self, urgent: Instance, bulk: Instance, *, own_tid: int, compat: bool, machine: str) -> None:
+    def __init__(
+        self, urgent: Instance, bulk: Instance, *, own_tid: int, compat: bool, machine: str, proc: Path
+    ) -> None:
         self._urgent = urgent
         self._bulk = bulk
         self._own_tid = own_tid
         self._compat = compat
         self._machine = machine
-        self._reader = RecordReader(urgent, bulk)
+        self._reader = RecordReader(urgent, bulk, proc=proc)
         self._attached: dict[int, TracedEvent] = {}
         self._failed: dict[str, str] = {}
 

@@ -31,8 +31,9 @@ class ReaderScan:
     """Scans a piece at a time, so that a node with thousands of processes is not felt.
 
     Every `interval_seconds` it looks whether what it found is still held, and at processes that are new. What an old
-    process has opened since shows at the next scan of all: after the same interval, or later, for these take at most
-    `share` of one core, and those that are brought forward at most `hurried_share`.
+    process has opened or was passed since shows at the next scan of all: after the same interval, or later, for these
+    take at most `share` of one core, and those that are brought forward at most `hurried_share`. One that let go of
+    the log brings it forward.
     `readers` is None until the first scan is through; `unseen` counts processes whose descriptors may not be read.
     """
 
@@ -67,7 +68,7 @@ class ReaderScan:
         self._unseen = 0
 
     def bring_forward(self) -> None:
-        """Something was opened or released: look soon. A scan under way may have passed it already."""
+        """Something was opened, released or let go of: look soon. A scan under way may have passed it already."""
         self._again = self._again or self._running is not None
         self._next_whole = min(self._next_whole, self._earliest)
 
@@ -116,6 +117,7 @@ class ReaderScan:
             mine = [held for held in self._held if held.reader.pid == pid]
             comm = procfs.read_comm(pid, proc=self._proc)
             if comm is None or any(self._interface(held.path) != held.reader.interface for held in mine):
+                self.bring_forward()  # an old process may have it now: passing it on is neither open nor release
                 yield self._process(pid)
                 continue
             exe = procfs.read_exe(pid, proc=self._proc) or ""

@@ -32,7 +32,9 @@ class Kretprobe:
     name: str
     symbol: str
     fetchargs: tuple[str, ...] = ()
-    maxactive: int = 256  # a reader that blocks holds one for as long as it waits
+    # A reader that blocks holds one for as long as it waits. The kernel makes room for all of them at once: 4,096, the
+    # most that it takes, are some 250 KiB a probe (6.1, 6.12), and whoever can have 256 readers wait can have as many.
+    maxactive: int = 256
 
     def __str__(self) -> str:
         return " ".join((f"r{self.maxactive}:{self.group}/{self.name}", self.symbol, *self.fetchargs))

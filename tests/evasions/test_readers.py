@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -10,26 +12,28 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from holders import INSIDE, READY
+from holders import GIVEN, GIVES, INSIDE, OF_A_THREAD, READY
 from support import Agent, eventually, running
 
 HOLDERS = Path(__file__).with_name("holders.py")
 FILES = {"dev_kmsg": "/dev/kmsg", "proc_kmsg": "/proc/kmsg"}
 EXPECTED = {
-    "dev_kmsg": Counter(["reads dev", "reads, writes", "duplicates", "inherits", "was passed", "in a user's"]),
+    "dev_kmsg": Counter(["reads dev", "reads, writes", "duplicates", "inherits", "was passed", "in a user's", GIVEN]),
     "proc_kmsg": Counter(["reads proc"]),  # which tools outside of its namespaces see
 }
 
 
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory, backend: str) -> Iterator[Agent]:
-    with (
-        subprocess.Popen([sys.executable, HOLDERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holders,
-        running(tmp_path_factory.mktemp("agent"), backend) as one,
-    ):
+    """An agent that finds all holders there. Since then one has got what another had, and no open or release tells."""
+    with subprocess.Popen([sys.executable, HOLDERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holders:
         assert holders.stdout is not None
         assert [holders.stdout.readline() for _ in range(READY)] == [b"ready\n"] * READY
-        yield one
+        with running(tmp_path_factory.mktemp("agent"), backend) as one:
+            eventually(lambda: readers(one, "dev_kmsg")[GIVES], why=f"{GIVES} is seen")
+            os.kill(called(GIVES)[0], signal.SIGUSR1)
+            assert [holders.stdout.readline() for _ in range(2)] == [b"ready\n"] * 2
+            yield one
         holders.communicate(b"", timeout=60)
 
 
@@ -76,6 +80,16 @@ def test_readers_are_those_of_fuser_and_lsof_less_those_that_only_write(agent: A
     assert (reading, writing) == (EXPECTED[interface], ["writes only"] * (interface == "dev_kmsg"))
     reading += Counter([INSIDE] * (interface == "proc_kmsg"))
     eventually(lambda: readers(agent, interface) == reading, why=f"{readers(agent, interface)}")
+
+
+@pytest.mark.parametrize("name", OF_A_THREAD)
+def test_a_descriptor_that_a_thread_has_and_its_leader_has_not_is_seen_by_nobody(agent: Agent, name: str) -> None:
+    (pid,) = called(name)
+    held = [path.readlink() for path in Path(f"/proc/{pid}/task").glob("*/fd/*") if path.is_symlink()]
+    assert Path("/dev/kmsg") in held
+    assert pid not in by_fuser("/dev/kmsg")
+    assert pid not in {one for one, _ in by_lsof("/dev/kmsg")}
+    assert name not in readers(agent, "dev_kmsg")
 
 
 @pytest.mark.usefixtures("agent")

@@ -20,6 +20,7 @@ IN_GUEST = "KMSG_GUEST" in os.environ
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "backends(*names): only with these backends")
     config.addinivalue_line("markers", "guest: only in a booted guest, where it may disturb the whole machine")
+    config.addinivalue_line("markers", "hist: only where the kernel can count by itself")
     config.addinivalue_line("markers", "once: no backend has a part in it, a kernel's first is enough")
 
 
@@ -31,10 +32,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         marker = item.get_closest_marker("backends")
         right_backend = marker is None or BACKEND in marker.args
         right_place = IN_GUEST or item.get_closest_marker("guest") is None
+        right_kernel = item.get_closest_marker("hist") is None or _counts()
         needed = not IN_GUEST or BACKEND == "kprobe" or item.get_closest_marker("once") is None
-        (fits if right_backend and right_place and needed else left).append(item)
+        (fits if right_backend and right_place and right_kernel and needed else left).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = fits
+
+
+def _counts() -> bool:
+    """Whether this kernel has histogram triggers, and shows where its tick count is."""
+    hist = Path("/sys/kernel/tracing/events/sched/sched_process_exec/hist")
+    return hist.exists() and " jiffies_64\n" in Path("/proc/kallsyms").read_text()
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from attaching import Attach
 from fake_tracefs import ARM64_SYMBOLS, OLD_SYMBOLS, RESTRICTED, WITHOUT_HIST, FakeTracefs, Kernel
 
 from kmsg_exporter.model import Access, ProbeState
+from kmsg_exporter.probes import pairing
 from kmsg_exporter.probes.backend import Backend
 
 MakeFake = Callable[[Kernel], FakeTracefs]
@@ -194,6 +196,32 @@ def test_lost_records_are_summed_over_instances_and_cpus(fake: FakeTracefs, atta
     fake.lose("kmsg_exporter", cpu=1, overrun=3)
     fake.lose("kmsg_exporter_bulk", dropped=40)
     assert backend.lost_events() == 43
+
+
+def test_clear_that_was_held_is_no_loss(
+    fake: FakeTracefs, attach: Attach, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pairing, "_CLEAR_TAKES_NS", 0)
+    backend = attach(fake).backend
+    fake.lose("kmsg_exporter", dropped=3)
+    (tmp_path / "7").mkdir()  # it lives
+    fake.syslog(4, tid=7, comm=b"c", length=4096, ret=None)
+    assert [call.result for call in backend.drain(bulk=True)] == [None]
+    assert backend.lost_events() == 3
+    fake.leave("__x64_sys_syslog", tid=7, ret=80)
+    assert [call.result for call in backend.drain(bulk=True)] == [80]
+    assert backend.lost_events() == 3
+
+
+def test_clear_whose_return_was_lost_is_a_half_once_its_thread_has_ended(
+    fake: FakeTracefs, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairing, "_CLEAR_TAKES_NS", 0)
+    backend = attach(fake).backend
+    fake.syslog(4, tid=7, comm=b"c", length=4096, ret=None)
+    backend.drain(bulk=True)
+    fake.lose("kmsg_exporter", dropped=1)
+    assert backend.lost_events() == 2
 
 
 def test_clear_may_be_among_what_was_not_read_yet(fake: FakeTracefs, attach: Attach) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
 
 import pytest
 from attaching import Attach
@@ -10,10 +13,11 @@ from fake_tracefs import FakeTracefs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kmsg_exporter.errors import DecodeError, FeatureUnavailable
 from kmsg_exporter.model import Access
 from kmsg_exporter.probes import inkernel, pairing
 from kmsg_exporter.probes.backend import Backend
-from kmsg_exporter.tracefs.hist_pair import TURN
+from kmsg_exporter.tracefs.hist_pair import TURN, HistPair
 
 URGENT = "kmsg_exporter"
 FIRST = 1 << 23  # more than any thread here has: its own are left out
@@ -98,6 +102,80 @@ def test_map_that_fills_is_emptied_while_the_other_counts(fake: FakeTracefs, att
     assert backend.lost_events() == 0
 
 
+@pytest.mark.parametrize("fault", [DecodeError("no page"), FeatureUnavailable("torn away"), OSError("anything else")])
+def test_what_was_counted_is_told_although_something_failed_after_it(
+    fake: FakeTracefs, attach: Attach, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    backend = attach(fake).backend
+    for number in range(5):
+        fake.call("devkmsg_read", tid=9, comm=b"cat", ret=number + 1)
+        fake.call("kmsg_read", tid=10, comm=b"rsyslogd", ret=number + 1)
+    told: Counter[int | None] = Counter()
+    with failing(fake, monkeypatch, "ke_kmsg_read/hist", fault):
+        told += counted(backend)
+    fake.call("devkmsg_read", tid=9, comm=b"cat", ret=1)
+    told += counted(backend)
+    assert told == {9: 6, 10: 5}
+
+
+@pytest.mark.parametrize("fault", [DecodeError("no format"), FeatureUnavailable("torn away"), OSError("anything else")])
+def test_what_was_counted_is_told_although_the_ticks_could_not_be_asked(
+    fake: FakeTracefs, attach: Attach, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    backend = attach(fake).backend
+    for tid in range(FIRST, FIRST + 700):
+        fake.call("devkmsg_read", tid=tid, comm=b"cat", ret=1)
+    with failing(fake, monkeypatch, "ke_calibrate/format", fault):
+        told = counted(backend)
+    assert (told + counted(backend)).total() == 700
+
+
+@contextmanager
+def failing(
+    fake: FakeTracefs, monkeypatch: pytest.MonkeyPatch, file: str, fault: Exception, *, after: int = 0
+) -> Iterator[None]:
+    """A file that can't be read, but for the first so many times."""
+    read = fake.read
+    times = count()
+
+    def failing_read(path: str) -> str:
+        if path.endswith(file) and next(times) >= after:
+            raise fault
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fake, "read", failing_read)
+        yield
+
+
+@pytest.mark.parametrize(("late_ticks", "lost"), [(0, 0), (TURN - 101, 0), (TURN - 100, 1), (1 << 30, 1)])
+def test_map_that_was_emptied_when_it_may_have_counted_again_is_a_loss(
+    fake: FakeTracefs, attach: Attach, monkeypatch: pytest.MonkeyPatch, late_ticks: int, lost: int
+) -> None:
+    backend = attach(fake).backend
+    for tid in range(FIRST, FIRST + 700):
+        fake.call("devkmsg_read", tid=tid, comm=b"cat", ret=1)
+    empty_resting = HistPair.empty_resting
+
+    def late(pair: HistPair, ticks: int) -> bool:
+        fake.ticks += late_ticks
+        return empty_resting(pair, ticks)
+
+    monkeypatch.setattr(HistPair, "empty_resting", late)
+    fake.ticks = TURN + 100
+    assert counted(backend).total() == 700
+    assert backend.lost_events() == lost
+
+
+def counted(backend: Backend) -> Counter[int | None]:
+    """What the kernel counted, by thread; nothing where it raised what the agent's loop catches."""
+    found: Counter[int | None] = Counter()
+    with suppress(OSError):
+        for one in backend.counted():
+            found[one.tid] += one.calls
+    return found
+
+
 def test_clear_without_a_record_is_counted_under_its_thread(fake: FakeTracefs, attach: Attach) -> None:
     backend = attach(fake).backend
     fake.syslog(5, tid=7, comm=b"dmesg")
@@ -131,6 +209,20 @@ def test_more_threads_than_a_map_holds_are_one_sum(fake: FakeTracefs, attach: At
         fake.syslog(5, tid=tid, comm=b"dmesg")
     lose_records(fake, 2000)
     told = clears(backend) + clears(backend)
+    assert told.total() == 1000
+    assert told[None, "unknown"] == 488
+
+
+def test_lost_clears_are_told_although_something_failed_after_they_were_found(
+    fake: FakeTracefs, attach: Attach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = attach(fake).backend
+    for tid in range(FIRST, FIRST + 1000):
+        fake.syslog(5, tid=tid, comm=b"dmesg")
+    lose_records(fake, 2000)
+    with failing(fake, monkeypatch, "ke_syslog32_enter/hist", DecodeError("damaged"), after=1):
+        told = clears(backend)
+    told += clears(backend) + clears(backend)
     assert told.total() == 1000
     assert told[None, "unknown"] == 488
 

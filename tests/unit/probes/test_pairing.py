@@ -176,11 +176,56 @@ def test_return_of_a_clear_that_was_held_is_told_when_it_comes() -> None:
     assert pairing.feed([step(9_000_000_200, 1, "exit", result=80)]) == []
 
 
+def held(*tids: int) -> Pairing:
+    """Clears whose returns have not come in time."""
+    pairing = Pairing()
+    pairing.feed(step(100, tid, "enter") for tid in tids)
+    pairing.overdue_clears(9_000_000_000)
+    return pairing
+
+
+def test_clear_that_was_held_and_returned_is_no_half() -> None:
+    pairing = held(1)
+    pairing.count_ended(lambda _: True)
+    pairing.feed([step(9_000_000_100, 1, "exit", result=80)])
+    assert pairing.halves == 0
+
+
+def test_held_clear_is_a_half_when_its_thread_calls_anew() -> None:
+    pairing = held(1)
+    pairing.feed([step(9_000_000_100, 1, "enter"), step(9_000_000_200, 1, "exit", result=0)])
+    assert pairing.halves == 1
+
+
+def test_held_clear_is_a_half_once_its_thread_has_ended() -> None:
+    pairing = held(1, 2)
+    for _ in range(2):
+        pairing.count_ended(lambda tid: tid != 1)
+    assert pairing.halves == 1
+    pairing.feed([step(9_000_000_100, 1, "enter")])  # another of that number
+    assert pairing.halves == 1
+
+
+def test_return_of_a_held_clear_is_told_although_its_thread_has_ended() -> None:
+    pairing = held(1)
+    pairing.count_ended(lambda _: False)
+    assert pairing.feed([step(9_000_000_100, 1, "exit", result=80)]) == [access(100, 1, 80)]
+
+
+def test_held_clears_are_bounded_and_the_oldest_are_halves() -> None:
+    pairing = held(*range(1, LIMIT + 1))
+    pairing.feed([step(9_000_000_100, LIMIT + 1, "enter")])
+    pairing.overdue_clears(19_000_000_000)
+    assert pairing.halves == 1
+    assert pairing.feed([step(19_000_000_100, 1, "exit", result=0)]) == []
+
+
 def test_held_clear_that_is_settled_is_not_told_again() -> None:
     pairing = Pairing()
     pairing.feed([step(100, 1, "enter")])
-    [held] = pairing.overdue_clears(9_000_000_000)
-    pairing.settled(held)
+    [late] = pairing.overdue_clears(9_000_000_000)
+    pairing.settled(late)
+    assert pairing.halves == 1
     assert pairing.feed([step(9_000_000_100, 1, "exit", result=80)]) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,32 @@ def test_reader_that_is_a_new_process_is_seen_at_the_next_interval_however_dear_
     now = 30.0
     scan.step(60)
     assert scan.readers == (Reader(42, "x", "/bin/x", "dev_kmsg"),)
+
+
+@pytest.mark.parametrize("lives", [True, False], ids=["who lives on", "who is gone"])
+def test_reader_that_let_go_brings_the_next_scan_forward_for_an_old_process_may_have_it_now(
+    proc: FakeProc, device: Path, lives: bool
+) -> None:
+    now = 0.0
+    clock = iter((0.0, *[1.0] * 1000))
+    for pid in (41, 42):
+        proc.add(pid, comm="x", exe="/bin/x")
+    holds(proc, 41, 5, Path("/dev/zero"))
+    holds(proc, 42, 3, device)
+    scan = ReaderScan(proc=proc.folder, interval_seconds=15, monotonic=lambda: now, cpu=lambda: next(clock))
+    scan.step(60)
+    assert scan.readers == (Reader(42, "x", "/bin/x", "dev_kmsg"),)
+    holds(proc, 41, 3, device)
+    if lives:
+        (proc.folder / "42" / "fd" / "3").unlink()
+    else:
+        shutil.rmtree(proc.folder / "42")
+    now = 15.0
+    scan.step(60)
+    assert not scan.readers
+    now = 200.0  # and not after 3,333 s: the first took one
+    scan.step(60)
+    assert scan.readers == (Reader(41, "x", "/bin/x", "dev_kmsg"),)
 
 
 def test_open_brings_the_next_scan_forward(proc: FakeProc) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,10 +11,11 @@ from fake_tracefs import FakeTracefs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kmsg_exporter.errors import TracefsRejected
 from kmsg_exporter.tracefs import dynevent
 from kmsg_exporter.tracefs.dynevent import Kretprobe
 from kmsg_exporter.tracefs.hist import Hist
-from kmsg_exporter.tracefs.hist_pair import TICKS, TURN, HistPair
+from kmsg_exporter.tracefs.hist_pair import TICKS, TURN, HistPair, is_over
 from kmsg_exporter.tracefs.instance import Instance
 
 READ = Kretprobe("kmsg_exporter", "ke_devkmsg_read", "devkmsg_read", ("ret=$retval:s64", "comm=$comm", TICKS))
@@ -95,12 +97,13 @@ def test_only_the_map_that_rests_is_emptied(reads: Reads) -> None:
     for tid in range(70):
         reads.read(tid)
     reads.pair.read()
-    assert reads.pair.empty_resting(TURN // 2) == {}
+    assert not reads.pair.empty_resting(TURN // 2)
     assert reads.pair.is_filling()
     reads.fake.ticks = TURN + 5
     reads.read(1)
-    assert reads.pair.empty_resting(TURN + 5) == {(b"1", b"cat"): (1, 10)}
+    assert reads.pair.empty_resting(TURN + 5)
     assert not reads.pair.is_filling()
+    assert reads.pair.read() == {(b"1", b"cat"): (1, 10)}
     for tid in range(7):
         reads.read(tid)
     assert sum(calls for calls, _ in reads.pair.read().values()) == 7
@@ -111,8 +114,76 @@ def test_map_whose_rest_ends_soon_is_not_emptied(reads: Reads) -> None:
     for tid in range(70):
         reads.read(tid)
     reads.pair.read()
-    assert reads.pair.empty_resting(2 * TURN - 1) == {}
+    assert not reads.pair.empty_resting(2 * TURN - 1)
     assert reads.pair.is_filling()
+
+
+@pytest.mark.parametrize(
+    ("began", "ticks", "over"),
+    [
+        (TURN, TURN, False),
+        (TURN + 5, 2 * TURN - 1, False),
+        (TURN + 5, 2 * TURN, True),
+        (TURN + 5, 3 * TURN + 5, True),
+        ((1 << 32) - TURN, (1 << 32) - 1, False),
+        ((1 << 32) - TURN, 0, True),
+    ],
+)
+def test_turn_is_over_when_the_tick_count_has_come_to_the_next(began: int, ticks: int, *, over: bool) -> None:
+    assert is_over(began, ticks) is over
+
+
+def test_map_that_somebody_else_cleared_is_counted_from_zero(reads: Reads) -> None:
+    for _ in range(10):
+        reads.read(7)
+    reads.read(8)
+    reads.pair.read()
+    clear_from_outside(reads)
+    for _ in range(3):
+        reads.read(7)
+    assert reads.pair.read() == {(b"7", b"cat"): (3, 30)}
+    for _ in range(12):  # more than before: another of its entries shows it
+        reads.read(9)
+    reads.pair.read()
+    clear_from_outside(reads)
+    for _ in range(15):
+        reads.read(9)
+    assert reads.pair.read() == {(b"9", b"cat"): (15, 150)}
+
+
+def test_what_a_map_dropped_does_not_fall_when_somebody_else_clears_it(reads: Reads) -> None:
+    for tid in range(200):
+        reads.read(tid)
+    reads.pair.read()
+    clear_from_outside(reads)
+    assert reads.pair.read() == {}
+    assert reads.pair.dropped == 72
+    for tid in range(130):
+        reads.read(tid)
+    assert sum(calls for calls, _ in reads.pair.read().values()) == 128
+    assert reads.pair.dropped == 74
+
+
+def test_what_was_read_is_told_although_the_map_could_not_be_emptied(
+    reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, command: str, *, truncate: bool = False) -> None:  # noqa: ARG001
+        raise TracefsRejected(f"{command} to {path}", errno=errno.ENOMEM)
+
+    reads.read(7)
+    with monkeypatch.context() as patch:
+        patch.setattr(reads.fake, "write", refuse)
+        with pytest.raises(TracefsRejected):
+            reads.pair.empty_resting(TURN)
+    assert reads.pair.read() == {(b"7", b"cat"): (1, 10)}
+
+
+def clear_from_outside(reads: Reads) -> None:
+    """Empty the maps as anybody may who may trace."""
+    path = "instances/kmsg_exporter_bulk/events/kmsg_exporter/ke_devkmsg_read/trigger"
+    for shown in reads.fake.read(path).splitlines():
+        head, condition, rest = shown.removesuffix(" [active]").partition(" if ")
+        reads.fake.write(path, f"{head}:clear{condition}{rest}")
 
 
 STEPS = st.lists(
@@ -147,7 +218,7 @@ def test_whatever_happens_each_call_is_told_once_or_counted_as_dropped(steps: li
             elif what == "read":
                 added = reads.pair.read()
             else:
-                added = reads.pair.empty_resting(reads.fake.ticks)
+                reads.pair.empty_resting(reads.fake.ticks)
             for (tid, _), (calls, nbytes) in added.items():
                 assert nbytes == 10 * calls > 0
                 told[tid] += calls
