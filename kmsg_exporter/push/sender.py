@@ -18,7 +18,7 @@ from kmsg_exporter.push import spread
 from kmsg_exporter.push.culprit import Culprit
 from kmsg_exporter.push.delivery import Delivery
 from kmsg_exporter.push.endpoint import Endpoint
-from kmsg_exporter.push.fault import REASONS
+from kmsg_exporter.push.fault import REASONS, REFUSALS
 from kmsg_exporter.push.resource import Resource
 from kmsg_exporter.push.spool import Spool, StoredEvent
 
@@ -150,7 +150,7 @@ class Sender:
         if endpoint and self._hello_seconds:
             self._hello_at = self._monotonic() + spread.hello_seconds(self._hello_seconds, self._rng, first=True)
         self._greeting = False
-        self._failing: set[str] = set()  # the reasons that the log has named since the last success
+        self._failing: frozenset[str] = frozenset()  # the reasons that the log has named since the last success
         self._backlog = False
         self._reached = False
 
@@ -306,7 +306,14 @@ class Sender:
         )
         if rejected:
             _log.error("the collector rejected %d of %d events for good: its log says why", rejected, len(batch))
-        self._succeeded(delivery, uids)
+        for uid in self._culprit.accepted(uids):
+            self._spool.set_aside(uid)
+            _log.error(
+                "the collector refuses event %s and takes others: it is set aside, stays in this node's history and "
+                "is tried once more at the next start or reload; the collector's log says what is wrong with it",
+                uid,
+            )
+        self._succeeded(delivery, mended=self._failing)
 
     def _say_hello(self, delivery: Delivery) -> None:
         """An event that comes meanwhile cuts it off: a hello delays nothing, and the next one is soon enough."""
@@ -320,31 +327,27 @@ class Sender:
             if not self._woken.is_set():
                 self._failed(exc)
         else:
-            self._succeeded(delivery, ())
+            refuses_events = REFUSALS if self._culprit.suspects else frozenset()
+            self._succeeded(delivery, mended=self._failing - refuses_events)
         finally:
             self._greeting = False
             delivery.close()
 
-    def _succeeded(self, delivery: Delivery, uids: list[str] | tuple[()]) -> None:
+    def _succeeded(self, delivery: Delivery, *, mended: frozenset[str]) -> None:
+        """`mended`: the reasons that a failure may have again, and be named in the log for it."""
         self._counts = replace(self._counts, last_success_timestamp_seconds=self._clock())
-        for uid in self._culprit.accepted(uids):
-            self._spool.set_aside(uid)
-            _log.error(
-                "the collector refuses event %s and takes others: it is set aside, stays in this node's history and "
-                "is tried once more at the next start or reload; the collector's log says what is wrong with it",
-                uid,
-            )
-        if self._failing:
+        failing = self._failing - mended
+        if self._failing and not failing:
             _log.info("the push to %s works again", delivery.endpoint)
-        elif not self._reached:
+        elif not self._reached and not failing:
             _log.info("%s can be reached", delivery.endpoint.name or f"the collector at {delivery.endpoint}")
-        self._failing.clear()
+        self._failing = failing
         self._reached = True
 
     def _failed(self, error: PushError) -> None:
         self._count_failure(error.reason)
         if error.reason not in self._failing:
-            self._failing.add(error.reason)
+            self._failing |= {error.reason}
             _log.warning("%s; %d events wait in %s", error, self._spool.state.queue_events, self._spool.path)
 
     def _count_failure(self, reason: str) -> None:

@@ -132,6 +132,11 @@ def refuses_event_1(status: int) -> Act:
     return act
 
 
+def refuses_events(status: int) -> Act:
+    """As a receiver does whose pipeline takes nothing: a request without records never comes to it."""
+    return lambda handler, numbers: handler.answer(status if numbers else 200)
+
+
 def takes_one_at_a_time(handler: Handler, numbers: list[int]) -> None:
     if len(numbers) > 1:
         handler.answer(413)

@@ -38,7 +38,8 @@ def _holds(case: Case, tmp_path: Path, authority: Authority, caplog: pytest.LogC
             ca_file=_tls(case, collector, authority, tmp_path),
         )
         try:
-            with living(tmp_path / "spool.db", endpoint, events=2) as node:
+            hello_seconds = 100.0 if case.among_hellos else 0.0
+            with living(tmp_path / "spool.db", endpoint, events=2, hello_interval_seconds=hello_seconds) as node:
                 log = case.log.format(url=endpoint)
                 if case.again.longest_seconds is None:
                     state = node.reached(lambda state: state.sent_total + state.rejected_total == len(case.sent))
@@ -47,10 +48,14 @@ def _holds(case: Case, tmp_path: Path, authority: Authority, caplog: pytest.LogC
                     assert node.failures() == ({case.reason: case.failures} if case.reason else {})
                 else:
                     assert node.naps.next() == case.again.longest_seconds
-                    assert node.failures() == {case.reason: 1}
+                    assert node.failures() == {case.reason: case.failures}
                     node.naps.end()
-                    node.naps.next()
-                    assert node.failures() == {case.reason: 2}
+                    if case.among_hellos:
+                        node.reached(lambda _: _hellos(collector) >= 3 and node.failures()[case.reason] >= 12)
+                        assert node.state().dropped_total["refused"] == 0
+                    else:
+                        node.naps.next()
+                        assert node.failures() == {case.reason: case.failures + 1}
                     assert node.state().queue_events == 2
                     assert collector.taken == []
                     node.sender.use(_mended(case, collector))
@@ -63,6 +68,10 @@ def _holds(case: Case, tmp_path: Path, authority: Authority, caplog: pytest.LogC
                 assert {path for path, _, _ in collector.heard} == {"/v1/logs"}
         finally:
             collector.over.set()
+
+
+def _hellos(collector: Collector) -> int:
+    return [numbers for _, _, numbers in collector.heard].count([])
 
 
 def _tls(case: Case, collector: Collector, authority: Authority, tmp_path: Path) -> Path | None:

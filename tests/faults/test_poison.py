@@ -7,8 +7,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from fault_node import living
-from fault_server import Collector, Handler, accepts, answers, never_answers, refuses_event_1, serving
+from fault_node import Node, living
+from fault_server import (
+    Act,
+    Collector,
+    Handler,
+    accepts,
+    answers,
+    never_answers,
+    refuses_event_1,
+    refuses_events,
+    serving,
+)
 
 from kmsg_exporter.push.endpoint import Endpoint
 from kmsg_exporter.push.spool import Spool
@@ -30,6 +40,20 @@ def answers_events_only(handler: Handler, numbers: list[int]) -> None:
         never_answers(handler, numbers)
 
 
+def refusals(node: Node) -> int:
+    return sum(node.failures().values())
+
+
+def sent(node: Node, number: int) -> None:
+    node.reached(lambda state: state.sent_total == number)
+
+
+def after_another_refusal(node: Node, *, of: int = 1) -> None:
+    """Each that is passed over was refused once more; they take turns."""
+    before = refusals(node)
+    node.reached(lambda _: refusals(node) >= before + of)
+
+
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_it_is_set_aside_after_three_tries_and_those_behind_it_go_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, status: int
@@ -37,9 +61,15 @@ def test_it_is_set_aside_after_three_tries_and_those_behind_it_go_on(
     with serving(Collector(refuses_event_1(status))) as collector:
         endpoint = Endpoint(f"http://127.0.0.1:{collector.port}/v1/logs")
         with living(tmp_path / "spool.db", endpoint, events=70, hello_interval_seconds=HELLO_SECONDS) as node:
-            state = node.reached(lambda state: state.queue_events == 0)
+            sent(node, 69)
             assert sorted(collector.taken) == list(range(2, 71))
-            assert (state.sent_total, state.dropped_total["refused"]) == (69, 1)
+            for taken in (70, 71):
+                after_another_refusal(node)
+                assert node.state().dropped_total["refused"] == 0
+                node.event()
+                sent(node, taken)
+            state = node.reached(lambda state: state.queue_events == 0)
+            assert (state.sent_total, state.dropped_total["refused"]) == (71, 1)
             assert [numbers for _, _, numbers in collector.heard].count([1]) >= 3
             refused = node.spool.find(node.spool.set_aside_uids()[0])
             assert refused is not None
@@ -58,8 +88,13 @@ def test_a_whole_run_of_them_holds_up_nobody_for_ever(tmp_path: Path) -> None:
                 node.naps.end()
             for _ in range(4):
                 node.naps.end()
-            node.reached(lambda state: state.queue_events == 0)
+            sent(node, 4)
             assert sorted(collector.taken) == [6, 7, 8, 9]
+            for taken in (5, 6):
+                after_another_refusal(node, of=5)
+                node.event()
+                sent(node, taken)
+            node.reached(lambda state: state.queue_events == 0)
             assert node.state().dropped_total["refused"] == 5
 
 
@@ -73,18 +108,29 @@ def test_while_it_waits_for_its_next_try_a_new_event_goes_at_once(tmp_path: Path
             assert collector.taken == [2]
 
 
-def test_an_endpoint_that_refuses_everything_makes_nothing_be_set_aside(tmp_path: Path) -> None:
-    with serving(Collector(answers(400))) as collector:
+@pytest.mark.parametrize(
+    "act", [answers(400), refuses_events(400), refuses_events(500)], ids=["all", "400 for events", "500 for events"]
+)
+def test_an_endpoint_that_refuses_every_event_makes_nothing_be_set_aside(
+    tmp_path: Path, act: Act, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also one that takes hellos: a receiver answers 200 to a request without records before it asks who is behind."""
+    caplog.set_level(logging.INFO)
+    with serving(Collector(act)) as collector:
         endpoint = Endpoint(f"http://127.0.0.1:{collector.port}/v1/logs")
-        with living(tmp_path / "spool.db", endpoint, events=5, hello_interval_seconds=HELLO_SECONDS) as node:
+        with living(tmp_path / "spool.db", endpoint, events=3, hello_interval_seconds=HELLO_SECONDS) as node:
             for _ in range(30):
                 node.naps.end()
-            node.reached(lambda state: state.failures_total.get("http_400", 0) >= 30)
-            assert node.state().queue_events == 5
+            node.reached(lambda _: refusals(node) >= 25)
+            assert [] in [numbers for _, _, numbers in collector.heard]
+            assert node.state().queue_events == 3
             assert node.state().dropped_total["refused"] == 0
+            assert node.sender.failing in (("http_400",), ("http_500",))
+            assert "works again" not in caplog.text
+            assert "can be reached" not in caplog.text
             collector.act = accepts
             node.reached(lambda state: state.queue_events == 0)
-            assert sorted(collector.taken) == [1, 2, 3, 4, 5]
+            assert sorted(collector.taken) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("by", ["start", "use"])
