@@ -28,8 +28,8 @@ class Handler(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
-        body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))
-        content = json.loads(body)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        content = json.loads(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
         records = content["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
         numbers = [_number(record) for record in records]
         self.server.heard.append((self.path, dict(self.headers), numbers))
