@@ -86,7 +86,7 @@ class Sender:
         """Something new is in the spool. Sent at once (see _GATHER_SECONDS), unless a failure is being waited out."""
         self._woken.set()
         delivery = self._delivery
-        if self._greeting and delivery is not None:
+        if delivery is not None:
             delivery.cut()
 
     def use(self, endpoint: Endpoint | None, *, hello_interval_seconds: float = 0.0) -> None:
@@ -149,7 +149,6 @@ class Sender:
         self._hello_at = _NEVER
         if endpoint and self._hello_seconds:
             self._hello_at = self._monotonic() + spread.hello_seconds(self._hello_seconds, self._rng, first=True)
-        self._greeting = False
         self._failing: frozenset[str] = frozenset()  # the reasons that the log has named since the last success
         self._backlog = False
         self._reached = False
@@ -319,7 +318,6 @@ class Sender:
         """An event that comes meanwhile cuts it off: a hello delays nothing, and the next one is soon enough."""
         self._hello_at = self._monotonic() + spread.hello_seconds(self._hello_seconds, self._rng, first=False)
         self._counts = replace(self._counts, attempts_total=self._counts.attempts_total + 1)
-        self._greeting = True
         try:
             sequence = self._spool.last_sequence
             delivery.hello(sequence=sequence, boot_id=self._boot_id, unwanted=self._woken.is_set)
@@ -330,7 +328,6 @@ class Sender:
             refuses_events = REFUSALS if self._culprit.suspects else frozenset()
             self._succeeded(delivery, mended=self._failing - refuses_events)
         finally:
-            self._greeting = False
             delivery.close()
 
     def _succeeded(self, delivery: Delivery, *, mended: frozenset[str]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from fault_node import Node, living
 from fault_server import (
+    PATIENCE,
     Act,
     Collector,
     Handler,
@@ -189,4 +191,32 @@ def test_an_event_does_not_wait_for_a_hello(tmp_path: Path) -> None:
             node.event()
             state = node.reached(lambda state: state.sent_total == 1)
             assert collector.taken == [1]
+            assert (state.attempts_total, node.failures()) == (2, {})
+
+
+def test_who_would_cut_a_hello_off_and_comes_late_leaves_the_event_alone(tmp_path: Path) -> None:
+    """The hello is over and the event's own request under way when it comes to the cutting."""
+    about_to_cut, cut = threading.Event(), threading.Event()
+
+    def answers_when(handler: Handler, numbers: list[int]) -> None:
+        (cut if numbers else about_to_cut).wait(PATIENCE)
+        handler.take(numbers)
+
+    with serving(Collector(answers_when)) as collector:
+        endpoint = Endpoint(f"http://127.0.0.1:{collector.port}/v1/logs")
+        with living(tmp_path / "spool.db", endpoint, hello_interval_seconds=86_400.0) as node:
+            delivery = node.sender._delivery
+            assert delivery is not None
+            cut_off = delivery.cut
+
+            def comes_late() -> None:
+                about_to_cut.set()
+                node.reached(lambda _: [1] in [numbers for _, _, numbers in collector.heard])
+                cut_off()
+                cut.set()
+
+            delivery.cut = comes_late  # type: ignore[method-assign]
+            node.reached(lambda _: len(collector.heard) == 1)
+            node.event()
+            state = node.reached(lambda state: state.sent_total == 1)
             assert (state.attempts_total, node.failures()) == (2, {})
