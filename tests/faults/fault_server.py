@@ -78,6 +78,7 @@ class Collector(ThreadingHTTPServer):
         self.taken: list[int] = []
         self.bodies: list[Any] = []
         self.over = threading.Event()
+        self.mending = threading.Lock()
         self.port = int(self.server_address[1])
         self.context: ssl.SSLContext | None = None
 
@@ -156,7 +157,9 @@ def never_answers(handler: Handler, _: list[int]) -> None:
 
 
 def cuts_the_network(handler: Handler, _: list[int]) -> None:
-    loopback(up=False)
+    with handler.server.mending:
+        if not handler.server.over.is_set():
+            loopback(up=False)
     handler.server.over.wait(PATIENCE)
     handler.close_connection = True
 

@@ -30,7 +30,7 @@ def test_the_row_holds(case: Case, tmp_path: Path, authority: Authority, caplog:
 
 
 def _holds(case: Case, tmp_path: Path, authority: Authority, caplog: pytest.LogCaptureFixture) -> None:
-    with serving(Collector(case.act)) as collector:
+    with serving(Collector(case.act)) as collector, serving(Collector(accepts)) as healthy:
         endpoint = Endpoint(
             case.url.format(port=collector.port),
             {"Authorization": "Bearer s3cret"},
@@ -58,14 +58,16 @@ def _holds(case: Case, tmp_path: Path, authority: Authority, caplog: pytest.LogC
                         assert node.failures() == {case.reason: case.failures + 1}
                     assert node.state().queue_events == 2
                     assert collector.taken == []
-                    node.sender.use(_mended(case, collector))
+                    _mend(case, collector)
+                    node.sender.use(Endpoint(f"http://127.0.0.1:{healthy.port}/v1/logs"))
                     node.naps.end()
                     node.reached(lambda state: state.queue_events == 0)
-                    assert sorted(collector.taken) == [1, 2]
+                    assert sorted(healthy.taken) == [1, 2]
+                    assert collector.taken == []
                 node.reached(lambda _: log in caplog.text)
                 assert caplog.text.count(log) == 1
                 assert "s3cret" not in caplog.text
-                assert {path for path, _, _ in collector.heard} == {"/v1/logs"}
+                assert {path for path, _, _ in collector.heard + healthy.heard} == {"/v1/logs"}
         finally:
             collector.over.set()
 
@@ -84,10 +86,9 @@ def _tls(case: Case, collector: Collector, authority: Authority, tmp_path: Path)
     return Authority(tmp_path / "other").cert if case.tls == "unknown" else authority.cert
 
 
-def _mended(case: Case, collector: Collector) -> Endpoint:
-    """What the operator does about it, whatever it was."""
-    collector.act = accepts
-    collector.context = None
-    if case.own_network:
-        loopback(up=True)
-    return Endpoint(f"http://127.0.0.1:{collector.port}/v1/logs")
+def _mend(case: Case, collector: Collector) -> None:
+    """What the operator does about it, whatever it was; a request that is late to be looked at changes nothing then."""
+    with collector.mending:
+        collector.over.set()
+        if case.own_network:
+            loopback(up=True)
