@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 MAX_BATCH: Final = 64
-MAX_SUSPECTS: Final = 64
+MAX_SUSPECTS: Final = 1024  # one more would hold up those behind it
 STRIKES: Final = 3
 
 

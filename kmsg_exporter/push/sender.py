@@ -277,6 +277,7 @@ class Sender:
             self._probe_later(exc)
         else:
             self._forget(uid)
+            self._probe_at = self._monotonic() + spread.backlog_seconds(self._rng)
 
     def _probe_later(self, error: PushError) -> None:
         wait = spread.probe_seconds(self._culprit.refusals, self._rng, soon=error.retriable)
