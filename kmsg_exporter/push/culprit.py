@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 MAX_BATCH: Final = 64
-MAX_SUSPECTS: Final = 64
+MAX_SUSPECTS: Final = 1024  # one more would hold up those behind it
 STRIKES: Final = 3
 
 
@@ -14,13 +14,14 @@ class Culprit:
     """Says how many events the next request may hold, and which ones are passed over.
 
     A batch that is refused is halved, down to one event. One that is refused alone is a suspect: those behind it go
-    on. A strike against it counts only once the collector has accepted something else after it; without that it may
-    be the endpoint that refuses everything, and nothing is ever held against an event.
+    on. A strike against it counts only once the collector has taken another event after it; without that it may be
+    the endpoint that refuses everything, and nothing is ever held against an event. A hello is no proof: a receiver
+    that finds no record in a request says 200 and asks nobody behind it.
     """
 
     def __init__(self) -> None:
         self.limit = MAX_BATCH
-        self.refusals = 0  # single events in a row, with nothing accepted between
+        self.refusals = 0  # single events in a row, with none accepted between
         self._strikes: dict[str, int] = {}
         self._unproven: set[str] = set()
 
@@ -43,7 +44,7 @@ class Culprit:
         return self.refusals == 1
 
     def accepted(self, uids: Sequence[str]) -> list[str]:
-        """The collector took these (none: a hello); the uids that are proven guilty by it."""
+        """The collector took these events; the uids that are proven guilty by it."""
         self.refusals = 0
         self.limit = min(MAX_BATCH, 2 * self.limit)
         for uid in uids:

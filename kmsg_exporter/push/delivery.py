@@ -44,14 +44,14 @@ class Delivery:
 
     def post(self, records: Sequence[Json]) -> int:
         """Deliver LogRecords; returns how many the collector rejected for good. Raises PushError."""
-        return min(_rejected(self._exchange(request(self._resource, records), lambda: False)), len(records))
+        return min(_rejected(self._exchange(request(self._resource, records))), len(records))
 
     def hello(self, *, sequence: int, boot_id: str, unwanted: Callable[[], bool]) -> None:
         """Tell that this agent lives, unless that is `unwanted` by now; may be `cut`. Raises PushError."""
         self._exchange(hello(self._resource, sequence=sequence, boot_id=boot_id), unwanted)
 
     def cut(self) -> None:
-        """End the request that is under way, as if its time were over; from any thread."""
+        """End the hello that is under way, if one is, as if its time were over; from any thread."""
         self._wire.cut()
 
     def close(self) -> None:
@@ -61,8 +61,11 @@ class Delivery:
             self._session = None
         self._wire.close()
 
-    def _exchange(self, content: Json, unwanted: Callable[[], bool]) -> bytes:
-        """The start of the answer to one request, which is over in `timeout_seconds`, whatever the other side does."""
+    def _exchange(self, content: Json, unwanted: Callable[[], bool] | None = None) -> bytes:
+        """The start of the answer to one request, which is over in `timeout_seconds`, whatever the other side does.
+
+        One that may be `unwanted` gives way.
+        """
         endpoint = self.endpoint
         session = self._connected()
         import requests
@@ -73,9 +76,9 @@ class Delivery:
             body, own["Content-Encoding"] = gzip.compress(body, mtime=0), "gzip"
         headers = merged(endpoint.headers, self._secrets.headers(), own)
         key = str(endpoint.client_key) if endpoint.client_key else None
-        with self._wire.exchange(endpoint.timeout_seconds):
+        with self._wire.exchange(endpoint.timeout_seconds, gives_way=unwanted is not None):
             try:
-                if unwanted():
+                if unwanted is not None and unwanted():
                     raise TimeoutError
                 response = session.post(
                     endpoint.url,
@@ -97,11 +100,12 @@ class Delivery:
                 self.close()
                 raise connection_fault(str(endpoint), exc, over=self._wire.is_cut) from exc
             with response:
-                if not 200 <= response.status_code < 300:
-                    retry_after = response.headers.get("Retry-After")
-                    raise http_fault(str(endpoint), response.status_code, retry_after, self._clock())
-                self.page = _page(endpoint.url, response)
-                return _read(response)
+                if 200 <= response.status_code < 300:
+                    self.page = _page(endpoint.url, response)
+                    return _read(response)
+            self._wire.close()  # nobody reads the rest of this answer, so its connection ends with it
+            retry_after = response.headers.get("Retry-After")
+            raise http_fault(str(endpoint), response.status_code, retry_after, self._clock())
 
     def _connected(self) -> requests.Session:
         endpoint = self.endpoint

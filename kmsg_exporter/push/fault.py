@@ -20,6 +20,7 @@ MAX_RETRY_AFTER_SECONDS: Final = 300.0
 
 _RETRIABLE: Final = frozenset({408, 429, 500, 502, 503, 504})
 _SUSPICIOUS: Final = frozenset({400, 413, 422, 500})  # may be for one event among many
+REFUSALS: Final = frozenset(f"http_{status}" for status in _SUSPICIOUS)
 _CREDENTIALS: Final = "OTEL_EXPORTER_OTLP_HEADERS, --push.headers-file or --push.bearer-token-file"
 _REMEDIES: Final = {
     "refused": "nothing listens there: is the collector running, is the port right?",

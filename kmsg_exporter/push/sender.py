@@ -18,7 +18,7 @@ from kmsg_exporter.push import spread
 from kmsg_exporter.push.culprit import Culprit
 from kmsg_exporter.push.delivery import Delivery
 from kmsg_exporter.push.endpoint import Endpoint
-from kmsg_exporter.push.fault import REASONS
+from kmsg_exporter.push.fault import REASONS, REFUSALS
 from kmsg_exporter.push.resource import Resource
 from kmsg_exporter.push.spool import Spool, StoredEvent
 
@@ -86,7 +86,7 @@ class Sender:
         """Something new is in the spool. Sent at once (see _GATHER_SECONDS), unless a failure is being waited out."""
         self._woken.set()
         delivery = self._delivery
-        if self._greeting and delivery is not None:
+        if delivery is not None:
             delivery.cut()
 
     def use(self, endpoint: Endpoint | None, *, hello_interval_seconds: float = 0.0) -> None:
@@ -149,8 +149,7 @@ class Sender:
         self._hello_at = _NEVER
         if endpoint and self._hello_seconds:
             self._hello_at = self._monotonic() + spread.hello_seconds(self._hello_seconds, self._rng, first=True)
-        self._greeting = False
-        self._failing: set[str] = set()  # the reasons that the log has named since the last success
+        self._failing: frozenset[str] = frozenset()  # the reasons that the log has named since the last success
         self._backlog = False
         self._reached = False
 
@@ -278,6 +277,7 @@ class Sender:
             self._probe_later(exc)
         else:
             self._forget(uid)
+            self._probe_at = self._monotonic() + spread.backlog_seconds(self._rng)
 
     def _probe_later(self, error: PushError) -> None:
         wait = spread.probe_seconds(self._culprit.refusals, self._rng, soon=error.retriable)
@@ -306,27 +306,6 @@ class Sender:
         )
         if rejected:
             _log.error("the collector rejected %d of %d events for good: its log says why", rejected, len(batch))
-        self._succeeded(delivery, uids)
-
-    def _say_hello(self, delivery: Delivery) -> None:
-        """An event that comes meanwhile cuts it off: a hello delays nothing, and the next one is soon enough."""
-        self._hello_at = self._monotonic() + spread.hello_seconds(self._hello_seconds, self._rng, first=False)
-        self._counts = replace(self._counts, attempts_total=self._counts.attempts_total + 1)
-        self._greeting = True
-        try:
-            sequence = self._spool.last_sequence
-            delivery.hello(sequence=sequence, boot_id=self._boot_id, unwanted=self._woken.is_set)
-        except PushError as exc:
-            if not self._woken.is_set():
-                self._failed(exc)
-        else:
-            self._succeeded(delivery, ())
-        finally:
-            self._greeting = False
-            delivery.close()
-
-    def _succeeded(self, delivery: Delivery, uids: list[str] | tuple[()]) -> None:
-        self._counts = replace(self._counts, last_success_timestamp_seconds=self._clock())
         for uid in self._culprit.accepted(uids):
             self._spool.set_aside(uid)
             _log.error(
@@ -334,17 +313,39 @@ class Sender:
                 "is tried once more at the next start or reload; the collector's log says what is wrong with it",
                 uid,
             )
-        if self._failing:
+        self._succeeded(delivery, mended=self._failing)
+
+    def _say_hello(self, delivery: Delivery) -> None:
+        """An event that comes meanwhile cuts it off: a hello delays nothing, and the next one is soon enough."""
+        self._hello_at = self._monotonic() + spread.hello_seconds(self._hello_seconds, self._rng, first=False)
+        self._counts = replace(self._counts, attempts_total=self._counts.attempts_total + 1)
+        try:
+            sequence = self._spool.last_sequence
+            delivery.hello(sequence=sequence, boot_id=self._boot_id, unwanted=self._woken.is_set)
+        except PushError as exc:
+            if not self._woken.is_set():
+                self._failed(exc)
+        else:
+            refuses_events = REFUSALS if self._culprit.suspects else frozenset()
+            self._succeeded(delivery, mended=self._failing - refuses_events)
+        finally:
+            delivery.close()
+
+    def _succeeded(self, delivery: Delivery, *, mended: frozenset[str]) -> None:
+        """`mended`: the reasons that a failure may have again, and be named in the log for it."""
+        self._counts = replace(self._counts, last_success_timestamp_seconds=self._clock())
+        failing = self._failing - mended
+        if self._failing and not failing:
             _log.info("the push to %s works again", delivery.endpoint)
-        elif not self._reached:
+        elif not self._reached and not failing:
             _log.info("%s can be reached", delivery.endpoint.name or f"the collector at {delivery.endpoint}")
-        self._failing.clear()
+        self._failing = failing
         self._reached = True
 
     def _failed(self, error: PushError) -> None:
         self._count_failure(error.reason)
         if error.reason not in self._failing:
-            self._failing.add(error.reason)
+            self._failing |= {error.reason}
             _log.warning("%s; %d events wait in %s", error, self._spool.state.queue_events, self._spool.path)
 
     def _count_failure(self, reason: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
-from requests import Session
+from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -35,6 +37,21 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = self._pools
         return manager
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """requests itself would show a proxy what is for this node alone, as the embedded collector's token."""
+        if is_loopback(request.url or ""):
+            kwargs["proxies"] = None
+        return super().send(request, *args, **kwargs)
+
+
+def is_loopback(url: str) -> bool:
+    """Its host is never reached through a proxy, as Go's ProxyFromEnvironment has it."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _pools_on(wire: Wire) -> dict[str, type[HTTPConnectionPool]]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from charts import CHART, EVERYTHING, ROOT, Helm, Manifest, container, one, pod
+
+from kmsg_exporter.config import Parser, add_flags, load
 
 
 def agent(helm: Helm, *settings: str) -> Manifest:
@@ -269,6 +274,17 @@ def test_probes_ask_the_agent(helm: Helm) -> None:
 def test_extra_args_come_last(helm: Helm) -> None:
     found = arguments(helm, 'extraArgs=["--push.sample=errors","--log.format=json"]', 'expected=["comm=a"]')
     assert found[-3:] == ["--expected=comm=a", "--push.sample=errors", "--log.format=json"]
+
+
+def test_the_options_that_the_readme_gives_by_extra_args_are_taken_by_the_agent(helm: Helm, tmp_path: Path) -> None:
+    shown = (CHART / "README.md").read_text().partition("## Every other option\n")[2]
+    (tmp_path / "values.yaml").write_text(shown.split("```")[1].removeprefix("yaml\n"))
+    command, *flags = container(one(helm.template(values=tmp_path / "values.yaml"), "DaemonSet"))["args"]
+    parser = Parser()
+    add_flags(parser, command)
+    config = load(parser.parse_args(flags, Namespace(command=command)), {})
+    assert (config.push_sample, config.push_spool_bytes, config.push_timeout_seconds) == ("errors", 128 << 20, 5.0)
+    assert (config.push_redact, config.push_command_args) == ((re.compile(r"password=\S+"),), True)
 
 
 def test_every_flag_of_the_chart_is_one_of_the_program(helm: Helm) -> None:

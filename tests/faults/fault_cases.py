@@ -21,7 +21,8 @@ class Again:
 
 @dataclass(frozen=True)
 class Case:
-    """One row. `log` stands in the agent's log, once; `refused` is the number of requests that fail with `reason`."""
+    """One row. `log` stands in the agent's log, once; `failures` is the number of requests that fail with `reason`
+    before the first wait. `among_hellos`: these go on, as nothing but the events is waited for."""
 
     does: str
     act: Act
@@ -34,6 +35,7 @@ class Case:
     url: str = "http://127.0.0.1:{port}/v1/logs"
     tls: Tls | None = None
     own_network: bool = False
+    among_hellos: bool = False
 
 
 NOT: Final = Again("-", None)
@@ -41,11 +43,15 @@ SOON: Final = Again("within 12 s, then 12 to 24, 24 to 48, 30 to 60 s", 12.0)
 ASKED: Final = Again("after Retry-After (5 min at most) and up to 12 s, later up to 60 s more", 32.0)
 SLOW: Final = Again("after 150 to 300 s", 300.0)
 HALF: Final = Again("at once, with half of the events", None)
+ALONE: Final = Again("at once, alone; then after 12 to 24 s, in the end every 150 to 300 s", 24.0)
 HALF_SOON: Final = Again("within 12 s, with half of the events, then as above", 12.0)
 
 SENT: Final = "sent"
 WAIT: Final = "wait, none is given up"
-PASSED: Final = "those beside it are sent; alone it is tried again every 15 to 30 s, and set aside after three tries"
+PASSED: Final = (
+    "those beside it are sent; alone it is tried again after 15 to 30 s, and set aside when it was refused alone three "
+    "times and another was taken after each"
+)
 
 _CREDENTIALS: Final = "OTEL_EXPORTER_OTLP_HEADERS, --push.headers-file or --push.bearer-token-file"
 _LOOK: Final = "its log says why"
@@ -98,6 +104,16 @@ CASES: Final = (
         "HTTP status 422; the collector does not accept what it got: its log says why",
         failures=2,
         sent=(2,),
+    ),
+    Case(
+        "400 for every event, 200 for a hello",
+        server.refuses_events(400),
+        "http_400",
+        ALONE,
+        WAIT,
+        "HTTP status 400; the collector does not accept what it got: its log says why",
+        failures=3,
+        among_hellos=True,
     ),
     Case(
         "413 for a request that is too large",

@@ -28,8 +28,8 @@ class Handler(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
-        body = gzip.decompress(self.rfile.read(int(self.headers["Content-Length"])))
-        content = json.loads(body)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        content = json.loads(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
         records = content["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
         numbers = [_number(record) for record in records]
         self.server.heard.append((self.path, dict(self.headers), numbers))
@@ -78,6 +78,7 @@ class Collector(ThreadingHTTPServer):
         self.taken: list[int] = []
         self.bodies: list[Any] = []
         self.over = threading.Event()
+        self.mending = threading.Lock()
         self.port = int(self.server_address[1])
         self.context: ssl.SSLContext | None = None
 
@@ -132,6 +133,11 @@ def refuses_event_1(status: int) -> Act:
     return act
 
 
+def refuses_events(status: int) -> Act:
+    """As a receiver does whose pipeline takes nothing: a request without records never comes to it."""
+    return lambda handler, numbers: handler.answer(status if numbers else 200)
+
+
 def takes_one_at_a_time(handler: Handler, numbers: list[int]) -> None:
     if len(numbers) > 1:
         handler.answer(413)
@@ -151,7 +157,9 @@ def never_answers(handler: Handler, _: list[int]) -> None:
 
 
 def cuts_the_network(handler: Handler, _: list[int]) -> None:
-    loopback(up=False)
+    with handler.server.mending:
+        if not handler.server.over.is_set():
+            loopback(up=False)
     handler.server.over.wait(PATIENCE)
     handler.close_connection = True
 

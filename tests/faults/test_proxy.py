@@ -1,4 +1,4 @@
-"""Through a real proxy, chosen by the variables that people know."""
+"""Through a real proxy, chosen by the variables that people know. Only the proxy knows where the collector is."""
 
 from __future__ import annotations
 
@@ -18,20 +18,26 @@ from fault_certs import Authority
 from fault_node import Node, living
 from fault_server import PATIENCE, Collector, accepts, serving
 
+from kmsg_exporter.agent.destination import inside
+from kmsg_exporter.config import Config
 from kmsg_exporter.push.endpoint import Endpoint
+from kmsg_exporter.push.session import is_loopback
+
+HERE = "127.0.0.1"
+NAME = "collector.example"
 
 
 class Proxy(ThreadingHTTPServer):
-    """Forwards http, tunnels https; `asked` holds each request's line and its Proxy-Authorization."""
+    """Forwards http, tunnels https, all to this machine; `asked` holds each request's line and Proxy-Authorization."""
 
     daemon_threads = True
     block_on_close = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__((HERE, 0), _Handler)
         self.asked: list[tuple[str, str | None]] = []
         self.refuses = False
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.url = f"http://{HERE}:{self.server_address[1]}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -42,8 +48,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.refuses:
             self.send_error(403)
             return
-        host, _, port = self.path.rpartition(":")
-        with socket.create_connection((host, int(port)), PATIENCE) as far:
+        port = self.path.rpartition(":")[2]
+        with socket.create_connection((HERE, int(port)), PATIENCE) as far:
             self.send_response(200)
             self.end_headers()
             ends = {self.connection: far, far: self.connection}
@@ -61,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         far, body = urlsplit(self.path), self.rfile.read(int(self.headers["Content-Length"]))
         kept = [f"{name}: {value}" for name, value in self.headers.items() if not name.startswith("Proxy-")]
-        with socket.create_connection((far.hostname, far.port or 80), PATIENCE) as sock:
+        with socket.create_connection((HERE, far.port or 80), PATIENCE) as sock:
             head = "\r\n".join([f"POST {far.path} HTTP/1.1", *kept, "Connection: close", "", ""])
             sock.sendall(head.encode() + body)
             sock.shutdown(socket.SHUT_WR)
@@ -106,7 +112,7 @@ def test_http_goes_through_the_proxy(
     tmp_path: Path, proxy: Proxy, collector: Collector, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, proxy.url)
-    endpoint = Endpoint(f"http://127.0.0.1:{collector.port}/v1/logs")
+    endpoint = Endpoint(f"http://{NAME}:{collector.port}/v1/logs")
     with living(tmp_path / "spool.db", endpoint, events=1) as node:
         delivered(node, collector)
     assert [line for line, _ in proxy.asked] == [f"POST {endpoint.url}"]
@@ -121,13 +127,13 @@ def test_https_goes_through_a_tunnel_and_the_collector_s_certificate_counts(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     authority = Authority(tmp_path / "ca")
-    collector.context = authority.context(authority.issue("collector"))
+    collector.context = authority.context(authority.issue("collector", san=f"DNS:{NAME}"))
     monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("://", "://somebody:s3cret@"))
-    endpoint = Endpoint(f"https://127.0.0.1:{collector.port}/v1/logs", ca_file=authority.cert)
+    endpoint = Endpoint(f"https://{NAME}:{collector.port}/v1/logs", ca_file=authority.cert)
     with living(tmp_path / "spool.db", endpoint, events=1) as node:
         delivered(node, collector)
     login = base64.b64encode(b"somebody:s3cret").decode()
-    assert proxy.asked == [(f"CONNECT 127.0.0.1:{collector.port}", f"Basic {login}")]
+    assert proxy.asked == [(f"CONNECT {NAME}:{collector.port}", f"Basic {login}")]
     assert "Proxy-Authorization" not in collector.heard[0][1]
     assert "s3cret" not in caplog.text
 
@@ -136,11 +142,52 @@ def test_no_proxy_names_who_is_reached_without(
     tmp_path: Path, proxy: Proxy, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
-    monkeypatch.setenv("NO_PROXY", "example.com,127.0.0.1")
-    endpoint = Endpoint(f"http://127.0.0.1:{collector.port}/v1/logs")
+    monkeypatch.setenv("NO_PROXY", f"example.com,{NAME}")
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more: real(HERE if host == NAME else host, *more))
+    endpoint = Endpoint(f"http://{NAME}:{collector.port}/v1/logs")
     with living(tmp_path / "spool.db", endpoint, events=1) as node:
         delivered(node, collector)
     assert proxy.asked == []
+
+
+def test_what_is_for_this_node_never_goes_through_a_proxy(
+    tmp_path: Path, proxy: Proxy, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.setenv("ALL_PROXY", proxy.url)
+    embedded = inside(Config(), f"http://{HERE}:{collector.port}/", "sesame")
+    named = Endpoint(f"http://localhost:{collector.port}/v1/logs")
+    assert embedded is not None
+    with living(tmp_path / "spool.db", embedded, events=1) as node:
+        delivered(node, collector)
+        node.sender.use(named)
+        node.event()
+        node.reached(lambda state: state.sent_total == 2)
+    assert [headers["Host"] for _, headers, _ in collector.heard] == [
+        f"127.0.0.1:{collector.port}",
+        f"localhost:{collector.port}",
+    ]
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize(
+    ("url", "stays"),
+    [
+        ("http://localhost:4318/v1/logs", True),
+        ("https://LOCALHOST/", True),
+        ("http://127.0.0.1:4318/v1/logs", True),
+        ("http://127.9.8.7/", True),
+        ("https://[::1]:4318/", True),
+        ("http://collector:4318/", False),
+        ("http://localhost.example/", False),
+        ("http://127.0.0.1.example/", False),
+        ("http://10.0.0.1/", False),
+        ("http://[fe80::1]/", False),
+    ],
+)
+def test_loopback_is_what_go_takes_for_it(url: str, stays: bool) -> None:
+    assert is_loopback(url) is stays
 
 
 def test_a_proxy_that_refuses_is_named_and_its_password_is_not(
@@ -153,7 +200,7 @@ def test_a_proxy_that_refuses_is_named_and_its_password_is_not(
     proxy.refuses = True
     authority = Authority(tmp_path / "ca")
     monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("://", "://somebody:s3cret@"))
-    endpoint = Endpoint(f"https://127.0.0.1:{collector.port}/v1/logs", ca_file=authority.cert)
+    endpoint = Endpoint(f"https://{NAME}:{collector.port}/v1/logs", ca_file=authority.cert)
     with living(tmp_path / "spool.db", endpoint, events=1) as node:
         assert node.naps.next() == 12.0
         assert node.failures() == {"proxy": 1}
@@ -167,7 +214,7 @@ def test_a_proxy_that_never_answers_ends_with_the_attempt(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        endpoint = Endpoint(f"https://127.0.0.1:{collector.port}/v1/logs", timeout_seconds=0.3)
+        endpoint = Endpoint(f"https://{NAME}:{collector.port}/v1/logs", timeout_seconds=0.3)
         with living(tmp_path / "spool.db", endpoint, events=1) as node:
             assert node.naps.next() == 12.0
             assert node.failures() == {"timeout": 1}

@@ -15,15 +15,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from kmsg_exporter.agent.destination import inside
 from kmsg_exporter.config import Config
+from kmsg_exporter.errors import PushError
 from kmsg_exporter.model import Actor, Emptying, Hidden, LogRecord, Process, PushState
 from kmsg_exporter.push.delivery import Delivery
 from kmsg_exporter.push.endpoint import Endpoint
@@ -672,3 +675,39 @@ def test_an_agent_with_nothing_to_send_does_not_carry_requests(tmp_path: Path) -
         [sys.executable, "-c", script, tmp_path / "spool.db"], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "[]\n"
+
+
+def test_what_an_endpoint_refused_and_takes_now_does_not_come_all_at_once(tmp_path: Path) -> None:
+    now, taken, takes = 0.0, 0, False
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def post(records: Sequence[object]) -> int:
+        nonlocal taken
+        if not takes:
+            raise PushError("broken", reason="http_500", retriable=True, suspicious=True)
+        taken += len(records)
+        return 0
+
+    delivery = cast(Delivery, SimpleNamespace(post=post, endpoint="collector"))
+    spool = Spool(tmp_path / "spool.db")
+    for _ in range(3):
+        spool.append(lambda uid, sequence: {"uid": uid, "sequence": sequence})
+    sender = Sender(
+        spool,
+        Endpoint("http://collector/v1/logs"),
+        RESOURCE,
+        monotonic=lambda: now,
+        sleep=sleep,
+        rng=Upper(),
+        connect=lambda *_: delivery,
+    )
+    sender._work(delivery)
+    takes, now = True, now + 300.0
+    for number in (1, 2, 3):
+        sender._work(delivery)
+        assert taken == number
+        now += 4.0
+    spool.close()

@@ -32,7 +32,7 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
 def test_an_exchange_can_be_cut_from_another_thread() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         wire = Wire()
-        with wire.exchange(3600.0):
+        with wire.exchange(3600.0, gives_way=True):
             sock = wire.connect("127.0.0.1", server.getsockname()[1], ())
             threading.Timer(0.01, wire.cut).start()
             assert sock.recv(1) == b""
@@ -54,7 +54,39 @@ def test_an_address_that_refuses_leaves_the_next_one(monkeypatch: pytest.MonkeyP
 
 def test_an_exchange_that_is_over_connects_no_more() -> None:
     wire = Wire()
-    with wire.exchange(PATIENCE):
+    with wire.exchange(PATIENCE, gives_way=True):
         wire.cut()
         with pytest.raises(TimeoutError):
             wire.connect("127.0.0.1", 1, ())
+
+
+def test_an_exchange_that_does_not_give_way_is_not_cut() -> None:
+    wire = Wire()
+    with wire.exchange(PATIENCE, gives_way=True):
+        pass
+    with wire.exchange(PATIENCE):
+        wire.cut()
+        assert not wire.is_cut
+
+
+def test_a_timer_that_comes_late_leaves_the_next_exchange_alone() -> None:
+    wire = Wire()
+    with wire.exchange(PATIENCE):
+        late = wire._timer
+    with wire.exchange(PATIENCE):
+        assert late is not None
+        late.function(*late.args)
+        assert not wire.is_cut
+
+
+def test_only_the_last_connection_is_held() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        wire = Wire()
+        with wire.exchange(PATIENCE):
+            wire.connect("127.0.0.1", server.getsockname()[1], ()).close()
+            first, _ = server.accept()
+            wire.connect("127.0.0.1", server.getsockname()[1], ()).close()
+            first.settimeout(PATIENCE)
+            assert first.recv(1) == b""
+            first.close()
+        wire.close()
