@@ -12,7 +12,19 @@ from kmsg_exporter.clock import boot_id
 from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import KmsgExporterError
 from kmsg_exporter.tracefs.lock import holder
-from kmsg_exporter.why import console, daemons, dmesg, finding, holders, journal, log, logfiles, moment, rsyslog
+from kmsg_exporter.why import (
+    console,
+    daemons,
+    dmesg,
+    finding,
+    holders,
+    journal,
+    journald,
+    log,
+    logfiles,
+    moment,
+    rsyslog,
+)
 from kmsg_exporter.why.dmesg import Form
 from kmsg_exporter.why.finding import Finding, Roots
 from kmsg_exporter.why.kmsg import Record, Ring
@@ -67,7 +79,7 @@ def answer(
     running = holders.running(roots.proc)
     of_rsyslog, rules = daemons.of_rsyslog(roots, running)
     found += of_rsyslog
-    for daemon in (daemons.journald, daemons.syslog_ng, daemons.node_problem_detector):
+    for daemon in (journald.journald, daemons.syslog_ng, daemons.node_problem_detector):
         found += daemon(roots, running)
     found += console.findings(roots.proc)
     troubles = [
