@@ -39,7 +39,7 @@ def search(
     found = Search(sought)
     if not sought:
         return found
-    there = [folder for folder in folders if _is_there(folder, found, named)]
+    there = [] if own else [folder for folder in folders if _has_files(folder, found, named)]
     deadline = time.monotonic() + max_seconds
     try:
         for place in [()] if own else [(f"--directory={folder}",) for folder in there]:
@@ -49,6 +49,7 @@ def search(
             elif _NAME not in found.read:
                 found.read.append(_NAME)
     except FileNotFoundError:
+        there = there or [folder for folder in folders if own and _has_files(folder, found, named)]
         if there:
             found.unread.append(f"{_NAME}: there is no journalctl here to read {named(there[0])} with")
     except OSError as exc:
@@ -56,15 +57,18 @@ def search(
     return found
 
 
-def _is_there(folder: Path, found: Search, named: Callable[[Path], str]) -> bool:
+def _has_files(folder: Path, found: Search, named: Callable[[Path], str]) -> bool:
+    """Whether a journal is there: journald leaves empty folders behind when it moves from memory to the disk."""
     try:
-        os.listdir(folder)
+        names = os.listdir(folder)
+        for inside in [folder / name for name in names]:
+            names += os.listdir(inside) if inside.is_dir() else []
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as exc:
-        found.unread.append(f"{_NAME}: {named(folder)}: {exc.strerror}")
+        found.unread.append(f"{_NAME}: {named(Path(exc.filename))}: {exc.strerror}")
         return False
-    return True
+    return any(name.endswith((".journal", ".journal~")) for name in names)
 
 
 def _ask(command: Sequence[str], found: Search, max_bytes: int, deadline: float) -> str:

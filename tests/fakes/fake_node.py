@@ -90,6 +90,7 @@ class FakeNode:
     def journal(self, *entries: dict[str, str], said: str = "") -> None:
         """journalctl, which finds these; and what it says to a person."""
         (self.log / "journal").mkdir()
+        (self.log / "journal" / "system.journal").touch()
         (self.folder / "bin").mkdir()
         program = self.folder / "bin" / "journalctl"
         lines = "".join(f"printf '%s\\n' '{json.dumps(entry)}'\n" for entry in entries)

@@ -15,6 +15,7 @@ from kmsg_exporter.why.logfiles import Search, Sought
 OOM = b"Memory cgroup out of memory: Killed process 123 (payments) total-vm:44216kB, anon-rss:9000kB"
 KILL = Record(OOM, 2_375_291_000, 3, 388)
 SAME = {"MESSAGE": OOM.decode(), "_SOURCE_MONOTONIC_TIMESTAMP": "2375291000"}
+MACHINE = "3d1219c7c4c5404aaa1f6d2a48adfda4"
 TOO_MUCH = "the journal: read only in part, there is too much"
 HINT = (
     "Hint: You are currently not seeing messages from other users and the system.\n"
@@ -34,6 +35,11 @@ def journalctl(folder: Path, *entries: object, said: str = "", rest: str = "") -
     )
     program.chmod(0o755)
     return program
+
+
+def journal_of(folder: Path) -> None:
+    (folder / MACHINE).mkdir(parents=True)
+    (folder / MACHINE / "system.journal").touch()
 
 
 def search(program: Path, *folders: Path, own: bool = True, **limits: float) -> Search:
@@ -67,7 +73,8 @@ def test_a_node_without_journalctl_and_journal_has_no_journal(tmp_path: Path) ->
 
 
 def test_a_journal_that_no_journalctl_can_read_is_told(tmp_path: Path) -> None:
-    (tmp_path / "journal").mkdir()
+    journal_of(tmp_path / "journal")
+    (tmp_path / "run" / MACHINE).mkdir(parents=True)
     found = search(tmp_path / "absent", tmp_path / "run", tmp_path / "journal")
     assert (found.read, found.unread) == (
         [],
@@ -106,8 +113,10 @@ def test_a_journalctl_that_fails_has_not_looked(tmp_path: Path) -> None:
 
 
 def test_journals_that_are_elsewhere_are_named_to_journalctl(tmp_path: Path) -> None:
-    (tmp_path / "b").mkdir()
-    found = search(journalctl(tmp_path, SAME), tmp_path / "a", tmp_path / "b", own=False)
+    """Not an empty folder: it would say that this boot is not in it."""
+    journal_of(tmp_path / "b")
+    (tmp_path / "c" / MACHINE).mkdir(parents=True)
+    found = search(journalctl(tmp_path, SAME), tmp_path / "a", tmp_path / "b", tmp_path / "c", own=False)
     assert (found.where, found.read) == ([["the journal"]], ["the journal"])
     called = (tmp_path / "called").read_text().splitlines()
     assert [line.split()[:3] for line in called] == [["--dmesg", "--no-pager", f"--directory={tmp_path}/b"]] * 2
@@ -115,6 +124,14 @@ def test_journals_that_are_elsewhere_are_named_to_journalctl(tmp_path: Path) -> 
     found = search(journalctl(tmp_path, SAME), tmp_path / "a", own=False)
     assert (found.where, found.read, found.unread) == ([[]], [], [])
     assert not (tmp_path / "called").exists()
+
+
+def test_a_journal_that_may_not_be_looked_into_is_told(tmp_path: Path) -> None:
+    (tmp_path / "journal").symlink_to(tmp_path / "journal")  # refused even to root
+    found = search(journalctl(tmp_path, SAME), tmp_path / "journal", own=False)
+    refused = f"the journal: {tmp_path}/journal: Too many levels of symbolic links"
+    assert (found.where, found.read, found.unread) == ([[]], [], [refused])
+    assert search(tmp_path / "absent", tmp_path / "journal").unread == [refused]
 
 
 def test_a_journal_that_never_ends_is_left(tmp_path: Path) -> None:
