@@ -168,6 +168,7 @@ def _why(command: argparse.ArgumentParser) -> None:
         help="where the log files are (default: /var/log)",
     )
     how = command.add_argument_group("How it is printed")
+    how.add_argument("--all", action="store_true", help="all of the evidence, also where that is no longer one screen")
     how.add_argument("--json", action="store_true", help="the same for programs")
 
 

@@ -35,6 +35,11 @@ class Roots:
     log: Path = _LOG
     root: Path = Path("/")
 
+    @property
+    def own(self) -> bool:
+        """Whether the log files are where this system's own programs have them."""
+        return (self.log, self.root) == (_LOG, Path("/"))
+
     def at(self, path: str | Path) -> Path:
         """Where this node's absolute path is to be looked for."""
         path = Path(path)

@@ -7,7 +7,7 @@ import os
 import selectors
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Final
@@ -18,47 +18,96 @@ MAX_BYTES: Final = 64 << 20
 MAX_SECONDS: Final = 20.0
 JOURNALCTL: Final = "journalctl"
 _NAME: Final = "the journal"
+_SAID_BYTES: Final = 4096
+_TOO_MUCH: Final = "read only in part, there is too much"
 
 
 def search(
     sought: Sequence[Sought],
+    folders: Sequence[Path],
     *,
+    own: bool = True,
     program: str | Path = JOURNALCTL,
+    named: Callable[[Path], str] = str,
     max_bytes: int = MAX_BYTES,
     max_seconds: float = MAX_SECONDS,
 ) -> Search:
-    """By text and the kernel's own time, which the journal keeps. Without journalctl there is no journal to read."""
+    """By text and the kernel's own time, which the journal keeps.
+
+    `folders` is where journals are; journalctl is told which, unless they are this system's `own`, as it has them.
+    """
     found = Search(sought)
     if not sought:
         return found
-    since = int(min(one.unix for one in sought)) - 3600
-    command = [
-        *(str(program), "--dmesg", "--output=json", "--no-pager", "--quiet", f"--since=@{max(0, since)}"),
-        "--output-fields=MESSAGE,_SOURCE_MONOTONIC_TIMESTAMP",
-    ]
+    there = [] if own else [folder for folder in folders if _has_files(folder, found, named)]
+    deadline = time.monotonic() + max_seconds
     try:
-        with TemporaryFile() as errors:  # which can't block it, as a pipe that nobody reads would
-            with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process:
-                try:
-                    whole = process.stdout is not None and _read(
-                        process.stdout, found, max_bytes, time.monotonic() + max_seconds
-                    )
-                finally:
-                    process.kill()
-            errors.seek(0)
-            said = errors.read(4096).decode(errors="replace").strip()
+        for place in [()] if own else [(f"--directory={folder}",) for folder in there]:
+            command = (str(program), "--dmesg", "--no-pager", *place)
+            if complaint := _ask(command, found, max_bytes, deadline):
+                found.unread.append(f"{_NAME}: {complaint}")
+            elif _NAME not in found.read:
+                found.read.append(_NAME)
     except FileNotFoundError:
-        return found
+        there = there or [folder for folder in folders if own and _has_files(folder, found, named)]
+        if there:
+            found.unread.append(f"{_NAME}: there is no journalctl here to read {named(there[0])} with")
     except OSError as exc:
         found.unread.append(f"{_NAME}: {exc.filename or program}: {exc.strerror}")
-        return found
-    if not whole:
-        found.unread.append(f"{_NAME}: read only in part, there is too much")
-    elif said:
-        found.unread.append(f"{_NAME}: {said.splitlines()[-1]}")
-    else:
-        found.read.append(_NAME)
     return found
+
+
+def _has_files(folder: Path, found: Search, named: Callable[[Path], str]) -> bool:
+    """Whether a journal is there: journald leaves empty folders behind when it moves from memory to the disk."""
+    try:
+        names = os.listdir(folder)
+        for inside in [folder / name for name in names]:
+            names += os.listdir(inside) if inside.is_dir() else []
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as exc:
+        found.unread.append(f"{_NAME}: {named(Path(exc.filename))}: {exc.strerror}")
+        return False
+    return any(name.endswith((".journal", ".journal~")) for name in names)
+
+
+def _ask(command: Sequence[str], found: Search, max_bytes: int, deadline: float) -> str:
+    """What it could not read, or "".
+
+    Asked for JSON it is as quiet as with --quiet: that there is no journal, and that the system's may not be seen, it
+    says to persons only. So it is asked for one line first.
+    """
+    whole, complaint = _run([*command, "--lines=1"], found, max_bytes, deadline)
+    if whole:
+        fields = "--output-fields=MESSAGE,_SOURCE_MONOTONIC_TIMESTAMP"
+        whole, second = _run([*command, "--output=json", fields, "--reverse"], found, max_bytes, deadline)
+        complaint = complaint or second
+    if not whole and not all(found.where):
+        return _TOO_MUCH
+    return complaint
+
+
+def _run(command: Sequence[str], found: Search, max_bytes: int, deadline: float) -> tuple[bool, str]:
+    """Whether all of what it prints was read, and what it complained of."""
+    with TemporaryFile() as errors:  # which can't block it, as a pipe that nobody reads would
+        environ = os.environ | {"SYSTEMD_LOG_LEVEL": "info"}
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environ
+        ) as process:
+            code = 0
+            try:
+                whole = process.stdout is not None and _read(process.stdout, found, max_bytes, deadline)
+                if whole:
+                    code = process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                whole = False
+            finally:
+                process.kill()
+        errors.seek(0)
+        said = " ".join(errors.read(_SAID_BYTES).decode(errors="replace").split())
+    return whole, said.replace(" Pass -q to turn off this notice.", "") or (
+        f"journalctl ended with {code}" if code else ""
+    )
 
 
 def _read(stream: IO[bytes], found: Search, max_bytes: int, deadline: float) -> bool:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import KmsgExporterError, RingUnavailable
 from kmsg_exporter.ring.record import parse_line
 from kmsg_exporter.ring.syslog import buffer_bytes, read_all
 from kmsg_exporter.why import finding, moment
+from kmsg_exporter.why.clocks import Clocks
 from kmsg_exporter.why.finding import Finding
 from kmsg_exporter.why.kmsg import Record, Ring, read_ring
+from kmsg_exporter.why.telling import Told, is_explained
+
+_SHOWN: Final = 3  # emptyings
+_RECOVER: Final = "kmsg-exporter recover, as root on the host, prints what is hidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +51,8 @@ def _of_line(line: bytes) -> Record:
     return Record(record.text.encode(errors="replace"), record.time_usec, priority)
 
 
-def findings(
-    log: Log, past: Sequence[Emptied] | None, *, restricted: bool | None, boot_unix: float, now_unix: float
-) -> list[Finding]:
-    """`past` is this boot's emptyings, newest first, None without a history; `restricted` is kernel.dmesg_restrict."""
+def findings(log: Log, told: Told, *, restricted: bool | None, clocks: Clocks) -> list[Finding]:
+    """`restricted` is kernel.dmesg_restrict."""
     if log.records is None:
         return [_refused(log, restricted)]
     found = []
@@ -62,16 +66,21 @@ def findings(
                 "run it as root on the node's host",
             )
         )
-        if not log.records:
-            found.append(_cleared_unseen(past))
+        if told.past:
+            found.append(_cleared_unseen(log.records, told.past))
+        elif not log.records:
+            what = "dmesg shows nothing: most likely a clear hides it"
+            found.append(Finding("cause", finding.HIDDEN, what, (), _RECOVER))
         return found
     ring = log.ring
     if ring.hidden:
-        found.append(_hidden(ring, past, boot_unix=boot_unix, now_unix=now_unix))
+        found.append(_hidden(ring, told, clocks))
+    elif told.past:
+        found.append(_overcome(told.past))
     elif not ring.records:
         found.append(Finding("note", finding.HIDDEN, "the log is empty: nothing was printed since the boot"))
     if ring.oldest:
-        found.append(_overwritten(ring, log.size_bytes, boot_unix=boot_unix))
+        found.append(_overwritten(ring, log.size_bytes, clocks))
     return found
 
 
@@ -83,49 +92,53 @@ def _refused(log: Log, restricted: bool | None) -> Finding:
     return Finding("cause", finding.REFUSED, what, (log.why_not,), "run it as root on the host, or add CAP_SYSLOG")
 
 
-def _cleared_unseen(past: Sequence[Emptied] | None) -> Finding:
-    if past:
-        return Finding(
-            "cause", finding.HIDDEN, "dmesg shows nothing: a clear hides it", tuple(map(told, past[:3])), _RECOVER
-        )
-    return Finding("cause", finding.HIDDEN, "dmesg shows nothing: most likely a clear hides it", (), _RECOVER)
+def _cleared_unseen(records: Sequence[Record], past: Sequence[Emptied]) -> Finding:
+    shown = f"only the {_count(len(records), 'record')} after it" if records else "nothing"
+    what = f"the log was cleared in this boot: dmesg shows {shown}"
+    return Finding("cause", finding.HIDDEN, what, _history(past), _RECOVER)
 
 
-_RECOVER = "kmsg-exporter recover, as root on the host, prints what is hidden"
+def _overcome(past: Sequence[Emptied]) -> Finding:
+    times = "once," if len(past) == 1 else f"{len(past)} times, last"
+    what = f"the log was emptied {times} {moment.local(past[0].time_unix_ns / 1e9)}, in this boot; what that hid is "
+    return Finding("note", finding.HIDDEN, what + "overwritten since", _history(past))
 
 
-def _hidden(ring: Ring, past: Sequence[Emptied] | None, *, boot_unix: float, now_unix: float) -> Finding:
-    hidden, visible = ring.hidden, ring.visible
+def _history(past: Sequence[Emptied], *, shown: Sequence[Emptied] | None = None, mark: str = "") -> tuple[str, ...]:
+    """The newest of those to be `shown`, and how many more there are in this boot."""
+    lines = [f"{mark}{line_of(event)}" for event in (past if shown is None else shown)[:_SHOWN]]
+    if len(past) > len(lines):
+        lines.append(f"and {len(past) - len(lines)} more in this boot: kmsg-exporter history")
+    return tuple(lines)
+
+
+def _hidden(ring: Ring, told: Told, clocks: Clocks) -> Finding:
+    hidden, visible, past = ring.hidden, ring.visible, told.past or ()
     shown = "dmesg shows nothing" if not visible else f"dmesg shows only the {len(visible)} after it"
     what = f"a clear hides {_count(len(hidden), 'record')}: {shown}"
     evidence = [f"/dev/kmsg: records {hidden[0].seq} to {hidden[-1].seq} are in the ring, dmesg starts at "]
     evidence[0] += f"{ring.visible_from}"
     # the newest clear is the one that hides; those before it hid what is in the ring as well
-    by = [event for event in past or () if _reaches(event, ring.oldest)]
+    by = [event for event in past if _reaches(event, ring.oldest)]
     explained = is_explained(ring, by)
     if not explained:
-        after = boot_unix + (hidden[-1].usec or 0) / 1e6
-        before = boot_unix + (visible[0].usec or 0) / 1e6 if visible else now_unix
+        after = moment.local(clocks.first(hidden[-1].usec))
+        before = moment.local(clocks.last(visible[0].usec) if visible else clocks.unix)
         evidence.append(
-            f"cleared at some time between {moment.local(after)} (the last hidden record) and {moment.local(before)} "
+            f"cleared at some time between {after} (the last hidden record) and {before} "
             + ("(the first visible one)" if visible else "(now)")
         )
-        evidence.append(
-            "by whom is not known: no agent ran then; while it runs it names who clears"
-            if past is None
-            else "by whom is not known: the agent's history has no such emptying"
-        )
-    evidence += [f"{'' if explained else 'earlier: '}{told(event)}" for event in by[:3]]
-    if len(by) > 3:
-        evidence.append(f"and {len(by) - 3} more: kmsg-exporter history")
+        evidence.append(_unknown(told))
+    evidence += _history(past, shown=by, mark="" if explained else "earlier: ")
     return Finding("cause", finding.HIDDEN, what, tuple(evidence), "kmsg-exporter recover prints them")
 
 
-def is_explained(ring: Ring, past: Sequence[Emptied]) -> bool:
-    """Whether one of the emptyings, or of those that one stands for, ended where dmesg starts."""
-    last_hidden = ring.visible_from - 1
-    ranges = ((event.number("kmsg.hidden.first_seq"), event.number("kmsg.hidden.last_seq")) for event in past)
-    return any(first <= last_hidden <= last for first, last in ranges if first is not None and last is not None)
+def _unknown(told: Told) -> str:
+    if told.more:
+        return "by whom is not known yet: the running agent has not told it: ask again in a moment"
+    if told.past is None:
+        return "by whom is not known: no agent ran then; while it runs it names who clears"
+    return "by whom is not known: the agent's history has no such emptying"
 
 
 def _reaches(event: Emptied, oldest: int) -> bool:
@@ -133,7 +146,7 @@ def _reaches(event: Emptied, oldest: int) -> bool:
     return last is None or last >= oldest
 
 
-def told(event: Emptied) -> str:
+def line_of(event: Emptied) -> str:
     """E.g. `2026-11-23 09:39:41 dmesg (/usr/bin/dmesg, pid 132) run by cleanup.sh <- cron hid 389 records`."""
     comm, exe, pid = event.text("kmsg.process.comm"), event.text("process.executable.path"), event.number("process.pid")
     who = "an unknown process"
@@ -152,11 +165,11 @@ def told(event: Emptied) -> str:
     )
 
 
-def _overwritten(ring: Ring, size_bytes: int | None, *, boot_unix: float) -> Finding:
+def _overwritten(ring: Ring, size_bytes: int | None, clocks: Clocks) -> Finding:
     first = ring.records[0].usec if ring.records else None
     evidence = [f"/dev/kmsg: the oldest record in the ring is number {ring.oldest}"]
     if first is not None:
-        evidence.append(f"it is of {moment.local(boot_unix + first / 1e6)}, {first // 1_000_000} s after the boot")
+        evidence.append(f"its time is {clocks.told(first)}, {first // 1_000_000} s after the boot")
     if size_bytes:
         evidence.append(f"the ring has {size_bytes >> 10} KiB")
     what = f"the first {_count(ring.oldest, 'record')} of this boot were overwritten by later ones"

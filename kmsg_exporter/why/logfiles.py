@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -12,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Final
 
+from kmsg_exporter.why.clocks import Clocks
 from kmsg_exporter.why.kmsg import Record
 
 USUAL: Final = ("messages", "kern.log", "syslog")
@@ -23,22 +26,23 @@ _STAMP: Final = re.compile(rb"\[ *(\d{1,10})\.(\d{6})\] ?")
 _RFC3164: Final = re.compile(rb"(?:<\d+>)?(\w{3}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) ")
 _ISO: Final = re.compile(rb"(?:<\d+>1? ?)?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?) ")
 _MONTHS: Final = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
-_EARLIER_SECONDS: Final = 120  # a clock that was set back a little
 _LATER_SECONDS: Final = 3600  # a daemon that starts long after the boot
 _LINE_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """A line that is looked for: its text as daemons write it, and its moment."""
+    """A line that is looked for: its text as daemons write it, and between which moments they can have dated it."""
 
     record: Record
     text: bytes
-    unix: float
+    earliest: float
+    latest: float
 
     @classmethod
-    def of(cls, record: Record, *, boot_unix: float) -> Sought:
-        return cls(record, _as_written(record.text), boot_unix + (record.usec or 0) / 1e6)
+    def of(cls, record: Record, clocks: Clocks) -> Sought:
+        earliest, latest = clocks.earliest(record.usec), clocks.last(record.usec) + _LATER_SECONDS
+        return cls(record, _as_written(record.text), earliest, latest)
 
 
 @dataclass
@@ -67,8 +71,8 @@ def search(
     """Look for all of them in each of the files and what was rotated away from it, newest first."""
     found = Search(sought)
     end = monotonic() + max_seconds
-    oldest = min((one.unix for one in sought), default=0.0)
-    for path in _with_rotated(files, oldest):
+    oldest = min((one.earliest for one in sought), default=0.0)
+    for path in _with_rotated(files, oldest, found, named):
         progress(named(path))
         try:
             for number, line in enumerate(_lines(path), 1):
@@ -96,7 +100,7 @@ def fits(line: bytes, sought: Sought, *, written_by: float) -> bool:
     if stamp := _STAMP.search(line[max(0, begin - 40) : begin]):
         return int(stamp[1]) * 1_000_000 + int(stamp[2]) == sought.record.usec
     moment = _moment(line, written_by)
-    return moment is None or -_EARLIER_SECONDS <= moment - sought.unix <= _LATER_SECONDS
+    return moment is None or sought.earliest <= moment <= sought.latest
 
 
 def _moment(line: bytes, written_by: float) -> float | None:
@@ -123,21 +127,25 @@ def _as_written(text: bytes) -> bytes:
     return max(re.split(rb"[\x00-\x1f\x7f-\xff]", first), key=len)
 
 
-def _with_rotated(files: Iterable[Path], oldest_unix: float) -> Iterator[Path]:
+def _with_rotated(
+    files: Iterable[Path], oldest_unix: float, found: Search, named: Callable[[Path], str]
+) -> Iterator[Path]:
     for path in dict.fromkeys(files):
+        written: dict[Path, float] = {}
         try:
-            beside = [
-                other
-                for other in path.parent.iterdir()
-                if other.name == path.name
-                or (other.name.startswith(path.name) and _ROTATED.fullmatch(other.name[len(path.name) :]))
-            ]
-        except OSError:
+            for name in os.listdir(path.parent):
+                if name == path.name or (name.startswith(path.name) and _ROTATED.fullmatch(name[len(path.name) :])):
+                    with suppress(FileNotFoundError):  # rotated in this moment
+                        status = (path.parent / name).stat()
+                        written |= {path.parent / name: status.st_mtime} if stat.S_ISREG(status.st_mode) else {}
+        except (FileNotFoundError, NotADirectoryError):
             continue
-        regular = [other for other in beside if other.is_file()]
+        except OSError as exc:
+            refused = f"{named(Path(exc.filename))}: {exc.strerror}"
+            found.unread += [refused] if refused not in found.unread else []
         # what was last written before the oldest trouble can't have it
         yield from sorted(
-            (other for other in regular if _mtime(other) >= oldest_unix - _EARLIER_SECONDS), key=_mtime, reverse=True
+            (one for one, at in written.items() if at >= oldest_unix), key=written.__getitem__, reverse=True
         )
 
 

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from kmsg_exporter.why.expression import evaluate
+from kmsg_exporter.why.files import Files, Place
 from kmsg_exporter.why.finding import Roots
 from kmsg_exporter.why.names import LEVELS
+from kmsg_exporter.why.statements import read_statements
 
 CONFIG: Final = Path("/etc/rsyslog.conf")
-_MAX_FILES: Final = 200
 _INPUTS: Final = ("imklog", "imkmsg", "imjournal")
-_INCLUDE: Final = re.compile(
-    r"\$IncludeConfig\s+(\S+)|include\s*\(.*?file\s*=\s*\"([^\"]+)\".*\)", re.IGNORECASE | re.DOTALL
-)
 _LOAD: Final = re.compile(r"\$ModLoad\s+(\S+)|module\s*\(.*?load\s*=\s*\"([^\"]+)\".*\)", re.IGNORECASE | re.DOTALL)
+_RULESET: Final = re.compile(r"\$RuleSet\s+(\S+)", re.IGNORECASE)
+_BLOCK: Final = re.compile(r"[!+-]\s*(.*)", re.DOTALL)
 _SELECTOR: Final = re.compile(r"([\w*,.;=!]+\.[\w*=!,.;]+)\s+(\S.*)", re.DOTALL)
 _PROPERTY: Final = re.compile(r":(\w[\w-]*)\s*,\s*(!?\w+)\s*,\s*\"((?:[^\"\\]|\\.)*)\"\s+(\S.*)", re.DOTALL)
 _OBJECT: Final = re.compile(r"(\w+)\s*\(")
 _ARGUMENT: Final = re.compile(r"(\w[\w.]*)\s*=\s*\"((?:[^\"\\]|\\.)*)\"")
 _IF: Final = re.compile(r"if\s+(.*?)\s+then\b\s*(.*)\Z", re.IGNORECASE | re.DOTALL)
+_UNFOLLOWED: Final = ("if", "else", "call", "?", "-?", ":omfile:", "$", "set", "foreach")
 _NUMBERS: Final = tuple(map(str, range(len(LEVELS))))
 _NAMES: Final = {"error": "err", "warning": "warn", "panic": "emerg"}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A line of the configuration."""
-
-    file: str
-    line: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,91 +65,43 @@ class Config:
 
     def route(self, line: Line) -> Route:
         """Where the rules send it."""
-        way, matched = _Way(), [False]
+        way, matched, block = _Way(), [False], False
         for place in self.statements:
             if way.stopped is not None:
                 break
-            _statement(place, line, way, matched)
+            if mark := _BLOCK.match(place.text):  # what follows is for a program or host, as in BSD's syslogd
+                block = mark[1] not in ("", "*")
+            if not block and not mark:
+                _statement(place, line, way, matched)
+            elif block and not place.text.startswith("$"):
+                way.unclear.append(place)
         return Route(tuple(way.files), tuple(way.others), way.stopped, tuple(way.unclear))
 
 
 def read(roots: Roots) -> Config | None:
     """None where there is no rsyslog.conf."""
-    if not roots.at(CONFIG).exists():
+    files = Files(roots)
+    main = files.text(roots.at(CONFIG))
+    if main is None and not files.unread:
         return None
-    unread: list[str] = []
-    statements = tuple(_read(roots.at(CONFIG), roots, unread, set()))
+    statements = [] if main is None else list(read_statements(roots.at(CONFIG), main, files))
     inputs = []
     for place in statements:
         if found := _LOAD.match(place.text):
             name = Path(found[1] or found[2]).name.removesuffix(".so")
             if name in _INPUTS:
                 inputs.append((name, place))
-    return Config(tuple(place for place in statements if not _LOAD.match(place.text)), tuple(inputs), tuple(unread))
+    return Config(tuple(_default_ruleset(statements)), tuple(inputs), tuple(files.unread))
 
 
-def _read(path: Path, roots: Roots, unread: list[str], seen: set[Path]) -> Iterator[Place]:
-    if path in seen or len(seen) >= _MAX_FILES:
-        return
-    seen.add(path)
-    try:
-        text = path.read_text(errors="replace")
-    except OSError as exc:
-        unread.append(f"{roots.named(path)}: {exc.strerror}")
-        return
-    for number, statement in _statements(text):
-        if found := _INCLUDE.match(statement):
-            pattern = roots.at(found[1] or found[2])
-            if pattern.is_dir():
-                pattern /= "*"
-            for included in sorted(pattern.parent.glob(pattern.name)):
-                if included.is_file():
-                    yield from _read(included, roots, unread, seen)
-        else:
-            yield Place(roots.named(path), number, " ".join(statement.split()))
-
-
-def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Each statement with its first line: a line, or more where brackets are open or a line ends in a backslash."""
-    held, begun = "", 0
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = _without_comment(raw).rstrip()
-        if not held and not line.strip():
-            continue
-        begun = begun if held else number
-        held += line.strip()
-        if held.endswith("\\"):
-            held = held[:-1]
-            continue
-        if _open(held):
-            held += " "
-            continue
-        yield begun, held
-        held = ""
-    if held:
-        yield begun, held
-
-
-def _without_comment(line: str) -> str:
-    quote = ""
-    for index, character in enumerate(line):
-        if quote:
-            quote = "" if character == quote and line[index - 1] != "\\" else quote
-        elif character in "\"'":
-            quote = character
-        elif character == "#":
-            return line[:index]
-    return line
-
-
-def _open(text: str) -> bool:
-    """Whether a bracket or a condition goes on in the next line. Selectors have neither."""
-    if not re.match(r"(?:if|else|module|input|action|ruleset|template|global|include|main_queue|set)\b", text, re.I):
-        return False
-    bare = re.sub(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'", "", text)
-    if bare.count("(") > bare.count(")") or bare.count("{") > bare.count("}"):
-        return True
-    return bool(re.match(r"if\b", bare)) and (not re.search(r"\bthen\b", bare) or bool(re.search(r"\bthen\s*\Z", bare)))
+def _default_ruleset(statements: Iterable[Place]) -> Iterator[Place]:
+    """Those that the kernel's lines go through: a $RuleSet before a statement puts it into another one."""
+    default = True
+    for place in statements:
+        if found := _RULESET.match(place.text):
+            default = found[1].lower() == "rsyslog_defaultruleset"
+        elif default and not _LOAD.match(place.text):
+            yield place
 
 
 def _statement(place: Place, line: Line, way: _Way, matched: list[bool]) -> None:
@@ -171,6 +112,8 @@ def _statement(place: Place, line: Line, way: _Way, matched: list[bool]) -> None
             _act(text[1:].strip(), place, way)
         return
     verdict: bool | None
+    if text.lower().startswith("$defaultruleset"):
+        way.unclear.append(place)
     if text.startswith("$") or _is_declaration(text):
         return
     if found := _PROPERTY.match(text):
@@ -214,7 +157,7 @@ def _act(action: str, place: Place, way: _Way) -> None:
                 way.files.append((given["file"], place))
             else:
                 way.others.append(place)
-        elif one.startswith(("if", "else", "call", "?", "set", "foreach")):
+        elif one.startswith(_UNFOLLOWED):
             way.unclear.append(place)
         elif one:
             way.others.append(place)

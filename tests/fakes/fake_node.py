@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -14,7 +15,8 @@ from kmsg_exporter.model import Actor, Emptying, Hidden, LogRecord, Process
 from kmsg_exporter.push.otlp import log_record
 from kmsg_exporter.push.spool import Spool
 from kmsg_exporter.ring import device
-from kmsg_exporter.why import dmesg, log
+from kmsg_exporter.why import clocks, dmesg, log
+from kmsg_exporter.why.clocks import Clocks
 
 BOOT_ID = "7d2f0a3e-1c5b-4e7f-9d61-0d2f6c9b8a11"
 BOOT_UNIX = 1_795_424_400  # 2026-11-23 09:00:00 UTC
@@ -52,11 +54,17 @@ class FakeNode:
         self.kmsg = FakeKmsg(capacity)
         for name, text in (("random/boot_id", BOOT_ID), ("printk", "4 4 1 7"), ("dmesg_restrict", "1")):
             self.sysctl(name, text)
+        (self.proc / "self").mkdir()  # in a container: what is not named is below process 1's root
+        for process, disk in (("1", "8:1"), ("self", "0:52")):
+            (self.proc / process / "mountinfo").write_text(
+                f"22 1 {disk} / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+            )
         (self.proc / "cmdline").write_text("root=/dev/sda1 ro quiet console=ttyS0\n")
         patch.setenv("TZ", "UTC")
         time.tzset()
         patch.setattr(dmesg, "boot_unix_usec", lambda: BOOT_UNIX * 1_000_000)
         patch.setattr(time, "time", lambda: BOOT_UNIX + 2700.0)
+        patch.setattr(clocks, "now", lambda: Clocks(BOOT_UNIX + 2700.0, 2700.0, 2700.0))
         patch.setattr(log, "buffer_bytes", lambda: 1 << 18)
         patch.setenv("PATH", str(folder / "bin"))  # no journalctl but a test's own
         self._patch(patch)
@@ -80,6 +88,17 @@ class FakeNode:
         self.kmsg.records.append((seq, b"%d,%d,%d,-;%s\n" % (priority, seq, round(seconds * 1e6), text.encode())))
         self.kmsg.next_seq += 1
         return seq
+
+    def journal(self, *entries: dict[str, str], said: str = "") -> None:
+        """journalctl, which finds these; and what it says to a person."""
+        (self.log / "journal").mkdir()
+        (self.log / "journal" / "system.journal").touch()
+        (self.folder / "bin").mkdir()
+        program = self.folder / "bin" / "journalctl"
+        lines = "".join(f"printf '%s\\n' '{json.dumps(entry)}'\n" for entry in entries)
+        person = f"case $* in *json*) ;; *) echo '{said}' >&2 ;; esac\n" if said else ""
+        program.write_text(f"#!/bin/sh\n{lines}{person}")
+        program.chmod(0o755)
 
     def history(self, *emptyings: Emptying) -> None:
         """What an agent has stored; the last waits to be sent."""

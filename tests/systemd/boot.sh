@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 python=${PYTHON:-$top/.venv/bin/python}
 guest=${KMSG_GUEST_HOME:-$HOME/.cache/kmsg-exporter/guest}
-[ $# -gt 0 ] || set -- "$here/test_units.py"
+[ $# -gt 0 ] || set -- "$here/test_units.py" "$here/test_why.py"
 
 "$here/setup.sh"
 work=$(mktemp -d)

@@ -24,4 +24,4 @@ def play(node: FakeNode) -> None:
     node.processes.add(400, comm="rsyslogd", exe="/usr/sbin/rsyslogd")
     node.reads_proc_kmsg(400)
     (node.log / "syslog").write_text("2026-11-23T09:00:02+00:00 node-7 kernel: [   62.500000] systemd[1]: Reached\n")
-    (node.log / "journal").mkdir()
+    node.journal({"MESSAGE": "systemd[1]: Reached", "_SOURCE_MONOTONIC_TIMESTAMP": "62500000"})

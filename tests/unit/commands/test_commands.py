@@ -262,11 +262,7 @@ def test_a_line_of_the_journal_only_is_a_cause_where_files_are_kept(
     node: FakeNode, capsys: pytest.CaptureFixture[str]
 ) -> None:
     node.print(3, 1, OOM)
-    (node.folder / "bin").mkdir()
-    program = node.folder / "bin" / "journalctl"
-    entry = json.dumps({"MESSAGE": OOM, "_SOURCE_MONOTONIC_TIMESTAMP": "1000000"})
-    program.write_text(f"#!/bin/sh\necho '{entry}'\n")
-    program.chmod(0o755)
+    node.journal({"MESSAGE": OOM, "_SOURCE_MONOTONIC_TIMESTAMP": "1000000"})
     code, found = why_json(node, capsys)
     assert (code, found[0]["what"]) == (
         3,
@@ -296,6 +292,114 @@ def test_a_rule_that_sends_the_line_elsewhere_is_shown(node: FakeNode, capsys: p
         "rsyslog's rule for it: /etc/rsyslog.conf:2: kern.* /var/log/odd.log",
         "rsyslog's rules end for it here: /etc/rsyslog.conf:3: & stop",
     ]
+
+
+def refuse(path: Path) -> None:
+    """Even to root."""
+    path.symlink_to(path)
+
+
+def test_a_line_is_not_said_to_be_nowhere_where_not_all_could_be_read(
+    node: FakeNode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node.print(3, 1, OOM)
+    refuse(node.log / "messages")
+    code, found = why_json(node, capsys)
+    (kill,) = [one for one in found if "OOM" in one["what"]]
+    assert (code, kill["verdict"], kill["what"]) == (
+        0,
+        "unseen",
+        "an OOM kill (7 (shop), 2026-11-23 09:00:01) was not found in what could be read",
+    )
+    assert kill["evidence"][-1] == "looked in: nothing"
+    assert "not looked through: /var/log/messages: Too many levels of symbolic links" in [one["what"] for one in found]
+    run(*look(node))
+    printed = capsys.readouterr().out
+    assert printed.startswith("Nothing wrong was found in what could be looked at.\n")
+    assert "no journal" not in printed
+
+
+def test_a_line_that_the_journal_would_have_shown_to_root_is_not_nowhere(
+    node: FakeNode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node.print(3, 1, OOM)
+    (node.log / "syslog").write_text("2026-11-23T09:00:01+00:00 n systemd[1]: Started.\n")
+    node.journal(said="Hint: You are currently not seeing messages from other users and the system.")
+    code, found = why_json(node, capsys)
+    (kill,) = [one for one in found if "OOM" in one["what"]]
+    assert (code, kill["verdict"], kill["evidence"][-1]) == (0, "unseen", "looked in: /var/log/syslog")
+    (unseen,) = [one for one in found if "journal: " in one["what"]]
+    assert unseen["remedy"] == "run it as root"
+
+
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ("the journal", " is in the journal and in no log file that could be read"),
+        ("odd.log", " is in /var/log/odd.log; in what could be read of the usual files it is not"),
+    ],
+)
+def test_a_line_that_is_elsewhere_is_no_cause_where_the_usual_files_can_not_be_read(
+    node: FakeNode, capsys: pytest.CaptureFixture[str], place: str, what: str
+) -> None:
+    node.print(3, 1, OOM)
+    node.etc = node.folder / "etc"
+    node.etc.mkdir()
+    (node.etc / "rsyslog.conf").write_text('module(load="imklog")\nkern.* /var/log/odd.log\n')
+    refuse(node.log / "messages")
+    line = {"MESSAGE": OOM, "_SOURCE_MONOTONIC_TIMESTAMP": "1000000"}
+    node.journal(*([line] if place == "the journal" else []))
+    (node.log / "odd.log").write_text(f"[    1.000000] {OOM}\n" if place == "odd.log" else "")
+    code, found = why_json(node, capsys)
+    (kill,) = [one for one in found if "OOM" in one["what"]]
+    assert (code, kill["verdict"], kill["what"].partition(")")[2].partition(")")[2]) == (0, "note", what)
+
+
+def test_many_troubles_fit_a_screen(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(1, 11):
+        node.print(3, number, f"Out of memory: Killed process {number} (shop) total-vm:1kB")
+    node.kmsg.clear()
+    node.history(emptied(60, 0, 9))
+    node.journal()
+    node.processes.add(300, comm="systemd-journal", exe="/usr/lib/systemd/systemd-journald")
+    run(*look(node))
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) <= 50
+    assert printed.count("dmesg does not show it: a clear hides it") == 3
+    assert printed.count("An OOM kill (") == 10
+    assert printed.endswith("\nNot all of the evidence has room here: --all shows it.\n")
+    run(*look(node, "--all"))
+    printed = capsys.readouterr().out
+    assert printed.count("dmesg does not show it: a clear hides it") == 10
+    assert "--all" not in printed
+    _, found = why_json(node, capsys)
+    assert len([one for one in found if "OOM" in one["what"] and len(one["evidence"]) >= 4]) == 10
+
+
+def test_a_clear_is_told_in_a_pod_though_something_was_printed_after_it(
+    node: FakeNode, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (node.dev / "kmsg").unlink()
+    monkeypatch.setattr(log, "read_all", lambda _: b"<6>[   90.000000] after it\n")
+    node.history(emptied(60, 0, 9))
+    code, found = why_json(node, capsys)
+    assert (code, found[0]["what"]) == (3, "the log was cleared in this boot: dmesg shows only the 1 record after it")
+    assert " run by cleanup.sh <- cron hid 10 records (history: 1)" in found[0]["evidence"][0]
+
+
+def test_in_a_pod_journald_is_the_nodes_and_so_are_its_files(
+    node: FakeNode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The journal's folder is on the node, and none is in the image; the same for rsyslog's configuration."""
+    node.processes.file("/var/log/journal/x", b"")
+    node.processes.file("/etc/rsyslog.conf", b'module(load="imklog")\n*.* /var/log/syslog\n')
+    node.processes.add(300, comm="systemd-journal", exe="/usr/lib/systemd/systemd-journald")
+    node.processes.add(400, comm="rsyslogd", exe="/usr/sbin/rsyslogd")
+    node.print(6, 1, "Linux version 6.1")
+    run("why", *node.flags())
+    printed = capsys.readouterr().out
+    assert "- journald reads and keeps the kernel's lines.\n" in printed
+    assert "- rsyslog writes the kernel's errors to /var/log/syslog.\n" in printed
 
 
 def test_of_many_troubles_the_newest_are_told(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,7 +87,7 @@ def test_every_script_and_test_that_a_command_names_is_there(page: str) -> None:
 def test_every_flag_is_a_flag(page: str) -> None:
     flags = {option.flag for option in OPTIONS} | {f"--no-{option.name}" for option in OPTIONS}
     flags |= {"--help", "--version", "--json", "--backup"}
-    flags |= {"--since", "--until", "--comm", "--exe", "--limit", "--path.log"}
+    flags |= {"--all", "--since", "--until", "--comm", "--exe", "--limit", "--path.log"}
     flags |= {"--level", "--facility", "--ctime", "--decode", "--raw", "--color"}
     flags |= {"--once", "--interval", "--sort", "--reverse", "--filter"}
     foreign = {"--append", "--strict", "--set"}  # of tests/guest/boot.py, mypy and Helm

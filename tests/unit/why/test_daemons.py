@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kmsg_exporter.model import Reader
-from kmsg_exporter.why import console, daemons, holders
+from kmsg_exporter.why import console, daemons, holders, journald
+from kmsg_exporter.why.files import Files
 from kmsg_exporter.why.finding import Finding, Roots
 
 SHIPPED = Path(__file__).parent / "etc"
@@ -29,12 +30,12 @@ def told(findings: list[Finding]) -> list[tuple[str, str, tuple[str, ...]]]:
 
 def test_journald_as_debian_ships_it_keeps_the_kernels_lines_where_there_is_a_place(tmp_path: Path) -> None:
     roots = Roots(etc=SHIPPED / "debian", log=tmp_path, root=tmp_path)
-    assert [one.what for one in daemons.journald(roots, RUNS)] == [
+    assert [one.what for one in journald.journald(roots, RUNS)] == [
         "the journal is in memory only: what it had is gone after a boot"
     ]
     (tmp_path / "journal").mkdir()
-    assert told(daemons.journald(roots, RUNS)) == [("note", "journald reads and keeps the kernel's lines", ())]
-    assert daemons.journald(roots, {}) == []
+    assert told(journald.journald(roots, RUNS)) == [("note", "journald reads and keeps the kernel's lines", ())]
+    assert journald.journald(roots, {}) == []
 
 
 def test_the_last_drop_in_has_the_last_word(tmp_path: Path) -> None:
@@ -44,13 +45,13 @@ def test_the_last_drop_in_has_the_last_word(tmp_path: Path) -> None:
         usr__lib__systemd__journald_conf_d__50_conf="[Journal]\nReadKMsg=yes\nStorage=none\n",
         etc__systemd__journald_conf_d__10_conf="[Journal]\nReadKMsg=no\nMaxLevelStore=warning\n",
     )
-    settings = daemons.journald_settings(roots)
+    settings = journald.journald_settings(Files(roots))
     assert {name: str(place) for name, (_, place) in settings.items()} == {
         "ReadKMsg": "/usr/lib/systemd/journald.conf.d/50.conf:2: ReadKMsg=yes",
         "Storage": "/usr/lib/systemd/journald.conf.d/50.conf:3: Storage=none",
         "MaxLevelStore": "/etc/systemd/journald.conf.d/10.conf:3: MaxLevelStore=warning",
     }
-    assert [(one.verdict, one.what) for one in daemons.journald(roots, RUNS)] == [
+    assert [(one.verdict, one.what) for one in journald.journald(roots, RUNS)] == [
         ("cause", "journald keeps nothing: it only passes on"),
         ("cause", "journald stores only lines of level warn and worse"),
     ]
@@ -62,7 +63,7 @@ def test_a_drop_in_of_etc_hides_one_of_the_same_name(tmp_path: Path) -> None:
         usr__lib__systemd__journald_conf_d__a_conf="ReadKMsg=yes\n",
         etc__systemd__journald_conf_d__a_conf="ReadKMsg=no\nRateLimitBurst=10\nStorage=volatile\n",
     )
-    assert told(daemons.journald(roots, RUNS)) == [
+    assert told(journald.journald(roots, RUNS)) == [
         (
             "cause",
             "journald does not read the kernel's log",
@@ -131,6 +132,72 @@ def test_syslog_ng_is_told_by_its_sources(tmp_path: Path) -> None:
     roots = files(tmp_path, **{"etc__syslog-ng__syslog-ng_conf": "source s { internal(); };\n"})
     assert "reads no kernel lines" in daemons.syslog_ng(roots, {})[0].what
     assert daemons.syslog_ng(Roots(etc=tmp_path / "none"), {}) == []
+
+
+def test_syslog_ng_may_have_the_kernels_lines_from_the_journal(tmp_path: Path) -> None:
+    roots = files(tmp_path, **{"etc__syslog-ng__syslog-ng_conf": "source s { systemd-journal(); };\n"})
+    assert told(daemons.syslog_ng(roots, {"syslog-ng": 9})) == [
+        (
+            "note",
+            "syslog-ng reads the kernel's lines; where it writes them is not followed here",
+            ("/etc/syslog-ng/syslog-ng.conf:1: source s { systemd-journal(); };",),
+        )
+    ]
+
+
+def refuse(path: Path) -> None:
+    """Even to root."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(path)
+
+
+LOOP = "Too many levels of symbolic links"
+
+
+def test_what_of_rsyslogs_configuration_can_not_be_read_is_no_cause(tmp_path: Path) -> None:
+    refuse(tmp_path / "etc" / "rsyslog.conf")
+    roots = files(tmp_path)
+    unseen = ("unseen", "rsyslog's configuration could be read only in part", (f"/etc/rsyslog.conf: {LOOP}",))
+    assert told(daemons.of_rsyslog(roots, RUNS)[0]) == [unseen]
+    assert daemons.of_rsyslog(roots, {}) == ([], None)
+    (tmp_path / "etc" / "rsyslog.conf").unlink()
+    files(tmp_path, etc__rsyslog_conf="$IncludeConfig /etc/rsyslog.d/*.conf\n")
+    refuse(tmp_path / "etc" / "rsyslog.d")
+    assert [(one.verdict, one.evidence) for one in daemons.of_rsyslog(roots, RUNS)[0]] == [
+        ("unseen", (f"/etc/rsyslog.d: {LOOP}",))
+    ]
+    files(tmp_path, etc__rsyslog_conf='module(load="imklog")\ninclude(file="/etc/rsyslog.d/*.conf")\nkern.* stop\n')
+    assert [(one.verdict, one.what) for one in daemons.of_rsyslog(roots, RUNS)[0]] == [
+        ("unseen", "rsyslog's configuration could be read only in part"),
+        ("note", "rsyslog writes the kernel's errors to no file, as far as its configuration could be read"),
+    ]
+
+
+def test_what_of_journalds_configuration_can_not_be_read_may_have_the_last_word(tmp_path: Path) -> None:
+    roots = files(tmp_path, etc__systemd__journald_conf="[Journal]\nReadKMsg=no\n", log__journal__x="")
+    refuse(tmp_path / "etc" / "systemd" / "journald.conf.d" / "a.conf")
+    assert told(journald.journald(roots, RUNS)) == [
+        ("note", "journald does not read the kernel's log", ("/etc/systemd/journald.conf:2: ReadKMsg=no",)),
+        (
+            "unseen",
+            "journald's configuration could be read only in part",
+            (f"/etc/systemd/journald.conf.d/a.conf: {LOOP}",),
+        ),
+    ]
+    (tmp_path / "etc" / "systemd" / "journald.conf").unlink()
+    assert [one.verdict for one in journald.journald(roots, RUNS)] == ["unseen"]
+
+
+def test_syslog_ng_whose_configuration_can_not_be_read_may_read_the_kernels_lines(tmp_path: Path) -> None:
+    roots = files(tmp_path, **{"etc__syslog-ng__syslog-ng_conf": "source s { internal(); };\n"})
+    refuse(tmp_path / "etc" / "syslog-ng" / "conf.d" / "a.conf")
+    assert told(daemons.syslog_ng(roots, {})) == [
+        (
+            "unseen",
+            "syslog-ng's configuration could be read only in part",
+            (f"/etc/syslog-ng/conf.d/a.conf: {LOOP}",),
+        )
+    ]
 
 
 def test_node_problem_detectors_kernel_monitor_is_told(tmp_path: Path) -> None:

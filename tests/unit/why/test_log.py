@@ -11,9 +11,11 @@ import pytest
 from kmsg_exporter.emptied import Emptied
 from kmsg_exporter.errors import RingUnavailable
 from kmsg_exporter.why import log
+from kmsg_exporter.why.clocks import Clocks
 from kmsg_exporter.why.finding import Finding
 from kmsg_exporter.why.kmsg import Record, Ring
 from kmsg_exporter.why.log import Log
+from kmsg_exporter.why.telling import Told
 
 NOW = 1_795_428_000.0
 
@@ -36,8 +38,16 @@ def cleared(sequence: int, last_seq: int | None, **attributes: object) -> Emptie
     return Emptied(sequence, 0.0, None, int((NOW - 600) * 1e9), "", known | attributes)
 
 
-def findings(seen: Log, past: Sequence[Emptied] | None = None, *, restricted: bool | None = True) -> list[Finding]:
-    return log.findings(seen, past, restricted=restricted, boot_unix=NOW - 3600, now_unix=NOW)
+def findings(
+    seen: Log,
+    past: Sequence[Emptied] | None = None,
+    *,
+    restricted: bool | None = True,
+    more: bool = False,
+    slept: float = 0,
+) -> list[Finding]:
+    clocks = Clocks(NOW, 3600, 3600 + slept)
+    return log.findings(seen, Told(past, more), restricted=restricted, clocks=clocks)
 
 
 def of_ring(one: Ring) -> Log:
@@ -80,6 +90,37 @@ def test_a_clear_that_no_history_explains_lies_between_two_records() -> None:
     )
 
 
+def test_a_clear_that_a_running_agent_has_yet_to_tell_is_not_one_that_it_does_not_know() -> None:
+    (found,) = findings(of_ring(ring(0, 12, 12)), [cleared(1, 5)], more=True)
+    assert found.evidence[2:] == (
+        "by whom is not known yet: the running agent has not told it: ask again in a moment",
+        "earlier: 2026-11-23 09:50:00  dmesg (pid 9) hid 3 records (history: 1)",
+    )
+
+
+def test_where_the_machine_slept_a_clear_lies_between_moments_further_apart() -> None:
+    (found,) = findings(of_ring(ring(0, 12, 10)), slept=1800)
+    assert found.evidence[1] == (
+        "cleared at some time between 2026-11-23 08:30:09 (the last hidden record) and 2026-11-23 09:00:10 "
+        "(the first visible one)"
+    )
+    (found,) = findings(of_ring(ring(5, 10, 5)), slept=1800)
+    assert found.evidence[1] == "its time is between 2026-11-23 08:30:05 and 2026-11-23 09:00:05, 5 s after the boot"
+
+
+def test_clears_that_hide_nothing_any_more_are_told() -> None:
+    note, overwritten = findings(of_ring(ring(20, 30, 20)), [cleared(number, number) for number in (4, 3, 2, 1)])
+    assert (note.verdict, note.what) == (
+        "note",
+        "the log was emptied 4 times, last 2026-11-23 09:50:00, in this boot; what that hid is overwritten since",
+    )
+    assert note.evidence[0] == "2026-11-23 09:50:00  dmesg (pid 9) hid 3 records (history: 4)"
+    assert note.evidence[3:] == ("and 1 more in this boot: kmsg-exporter history",)
+    assert overwritten.what == "the first 20 records of this boot were overwritten by later ones"
+    note, _ = findings(of_ring(ring(20, 30, 20)), [cleared(1, 1)])
+    assert note.what.startswith("the log was emptied once, 2026-11-23 09:50:00, in this boot; ")
+
+
 def test_clears_whose_records_are_overwritten_are_not_told_and_of_many_only_three() -> None:
     past = [cleared(number, number) for number in range(9, 0, -1)]
     found, overwritten = findings(of_ring(ring(5, 10, 10)), past)
@@ -87,20 +128,20 @@ def test_clears_whose_records_are_overwritten_are_not_told_and_of_many_only_thre
         "history: 9)",
         "history: 8)",
         "history: 7)",
-        "and 2 more: kmsg-exporter history",
+        "and 6 more in this boot: kmsg-exporter history",
     ]
     assert overwritten.what == "the first 5 records of this boot were overwritten by later ones"
-    assert overwritten.evidence[1:] == ("it is of 2026-11-23 09:00:05, 5 s after the boot", "the ring has 128 KiB")
+    assert overwritten.evidence[1:] == ("its time is 2026-11-23 09:00:05, 5 s after the boot", "the ring has 128 KiB")
 
 
 def test_a_containers_clear_and_an_unknown_one_are_told() -> None:
     inside = cleared(1, 9, **{"kmsg.process.container.id": "0123456789abcdef", "process.executable.path": "/bin/x"})
     assert (
-        log.told(inside)
+        log.line_of(inside)
         == "2026-11-23 09:50:00  dmesg (/bin/x, pid 9) in container 0123456789ab hid 3 records (history: 1)"
     )
     since = cleared(2, None, **{"kmsg.process.comm": None, "kmsg.since_unix_nano": int((NOW - 900) * 1e9)})
-    assert log.told(since) == (
+    assert log.line_of(since) == (
         "between 2026-11-23 09:45:00 and 2026-11-23 09:50:00  an unknown process hid 3 records (history: 2)"
     )
 
@@ -125,6 +166,21 @@ def test_without_the_device_an_empty_log_was_most_likely_cleared() -> None:
     _, cause = findings(Log(None, ()), [cleared(1, 9)])
     assert cause.evidence == ("2026-11-23 09:50:00  dmesg (pid 9) hid 3 records (history: 1)",)
     assert [one.verdict for one in findings(Log(None, (Record(b"x", 1, 6),)))] == ["unseen"]
+
+
+def test_without_the_device_the_history_names_who_cleared_also_where_dmesg_shows_something() -> None:
+    past = [cleared(number, None) for number in (4, 3, 2, 1)]
+    _, cause = findings(Log(None, (Record(b"printed after the clear", 1, 6),)), past)
+    assert (cause.verdict, cause.what) == (
+        "cause",
+        "the log was cleared in this boot: dmesg shows only the 1 record after it",
+    )
+    assert cause.evidence == (
+        "2026-11-23 09:50:00  dmesg (pid 9) hid 3 records (history: 4)",
+        "2026-11-23 09:50:00  dmesg (pid 9) hid 3 records (history: 3)",
+        "2026-11-23 09:50:00  dmesg (pid 9) hid 3 records (history: 2)",
+        "and 1 more in this boot: kmsg-exporter history",
+    )
 
 
 def test_the_log_is_read_by_the_device_else_by_the_system_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,12 @@ def test_emergencies_go_to_people_too() -> None:
         ('ruleset(name="remote") {\n *.* /var/log/b\n}\n*.* /var/log/a', ["/var/log/a"]),
         ('set $.x = "1";\ntemplate(name="x" type="string" string="%msg%")\n*.* /var/log/a', ["/var/log/a"]),
         ("*.* /var/log/a # not /var/log/b", ["/var/log/a"]),
+        (
+            "$RuleSet remote\n*.* /var/log/remote.log\n& stop\n$RuleSet RSYSLOG_DefaultRuleset\n*.* /var/log/a",
+            ["/var/log/a"],
+        ),
+        ("*.* /var/log/a\n$ruleset remote\n*.* /var/log/remote.log\n", ["/var/log/a"]),
+        ("!*\n*.* /var/log/a", ["/var/log/a"]),
     ],
 )
 def test_simple_rules_are_followed(tmp_path: Path, rule: str, expected: list[str]) -> None:
@@ -126,11 +132,23 @@ def test_simple_rules_are_followed(tmp_path: Path, rule: str, expected: list[str
         "*.* ?DynamicFile",
         "if $syslogfacility-text == 'mail' then /var/log/a else /var/log/b",
         "call other",
+        "*.* -?DynamicFile",
+        "*.* :omfile:$rotated",
+        "*.* $rotated",
+        "$DefaultRuleset other",
     ],
 )
 def test_what_can_not_be_followed_is_shown(tmp_path: Path, rule: str) -> None:
     route = written(tmp_path, f"$ModLoad imklog\n{rule}\n").route(Line(OOM, ERR))
     assert [str(place) for place in route.unclear] == [f"/etc/rsyslog.conf:2: {rule}"]
+
+
+def test_blocks_for_a_program_are_shown_and_not_followed(tmp_path: Path) -> None:
+    rules = "$ModLoad imklog\n!kernel\n*.* /var/log/k\n*.* stop\n!*\n*.* /var/log/a\n+host\n*.* ~\n"
+    route = written(tmp_path, rules).route(Line(OOM, ERR))
+    assert files(route) == ["/var/log/a"]
+    assert [place.line for place in route.unclear] == [2, 3, 4, 7, 8]
+    assert route.stopped is None
 
 
 def test_other_targets_are_told_with_their_line(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import json
 import lzma
 import os
 import time
@@ -15,13 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kmsg_exporter.why import journal, logfiles
+from kmsg_exporter.why import logfiles
+from kmsg_exporter.why.clocks import Clocks
 from kmsg_exporter.why.kmsg import Record
 from kmsg_exporter.why.logfiles import Search, Sought
 from kmsg_exporter.why.troubles import find
 
 OOM = b"Memory cgroup out of memory: Killed process 123 (payments) total-vm:44216kB, anon-rss:9000kB"
 BOOT = time.mktime((2026, 11, 23, 9, 0, 0, 0, 0, -1))  # local time, as the daemons write it
+CLOCKS = Clocks(BOOT + 7200, 7200, 7200)
 KILL = Record(OOM, 2_375_291_000, 3, 388)  # 39 minutes and 35 seconds later
 
 
@@ -121,7 +122,7 @@ def test_any_lines_can_be_looked_through(lines: list[bytes]) -> None:
 
 
 def sought(*records: Record) -> list[Sought]:
-    return [Sought.of(each, boot_unix=BOOT) for each in records or (KILL,)]
+    return [Sought.of(each, CLOCKS) for each in records or (KILL,)]
 
 
 def look(folder: Path, *names: str, records: tuple[Record, ...] = ()) -> Search:
@@ -164,6 +165,28 @@ def test_a_line_of_another_time_or_text_is_not_it(tmp_path: Path, line: bytes) -
     (tmp_path / "messages").write_bytes(line + b"\n")
     os.utime(tmp_path / "messages", (BOOT + 3600, BOOT + 3600))
     assert look(tmp_path).where == [[]]
+
+
+def test_where_the_machine_slept_a_line_from_before_is_found(tmp_path: Path) -> None:
+    """And where the kernel's clock is off by 100 parts in a million: 86 s in ten days."""
+    written = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(BOOT + 2375 - 4 * 86400 - 200)).encode()
+    (tmp_path / "messages").write_bytes(written + b" node kernel: " + OOM + b"\n")
+    os.utime(tmp_path / "messages", (BOOT - 3 * 86400, BOOT - 3 * 86400))
+    for boottime, where in ((14 * 86400, ["messages:1"]), (10 * 86400, [])):
+        asleep = [Sought.of(KILL, Clocks(BOOT + 10 * 86400, 10 * 86400, boottime))]
+        assert logfiles.search(asleep, [tmp_path / "messages"], named=lambda path: path.name).where == [where]
+
+
+def test_files_and_folders_that_can_not_be_looked_at_are_told(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "messages").symlink_to(tmp_path / "loop")
+    found = logfiles.search(
+        sought(), [tmp_path / name for name in ("messages", "loop/syslog", "loop/kern.log", "no/x")]
+    )
+    assert (found.read, found.unread) == (
+        [],
+        [f"{tmp_path}/{name}: Too many levels of symbolic links" for name in ("messages", "loop")],
+    )
 
 
 @pytest.mark.parametrize(
@@ -210,45 +233,3 @@ def test_reading_ends_when_it_is_too_much(tmp_path: Path) -> None:
 def test_control_characters_are_written_in_each_daemons_way(tmp_path: Path) -> None:
     (tmp_path / "syslog").write_bytes(b"kernel: a#011tab and then a long rest of it\n")
     assert look(tmp_path, records=(Record(b"a\ttab and then a long rest of it", 1, 3, 1),)).where == [["syslog:1"]]
-
-
-def journalctl(folder: Path, *entries: object, rest: str = "") -> Path:
-    """A journalctl that prints these entries and keeps how it was called."""
-    program = folder / "journalctl"
-    (folder / "entries").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    program.write_text(f'#!/bin/sh\necho "$@" > {folder}/called\ncat {folder}/entries\n{rest}\n')
-    program.chmod(0o755)
-    return program
-
-
-def test_the_journal_is_asked_for_the_kernels_lines_and_matched_by_their_own_time(tmp_path: Path) -> None:
-    same = {"MESSAGE": OOM.decode(), "_SOURCE_MONOTONIC_TIMESTAMP": "2375291000"}
-    other = same | {"_SOURCE_MONOTONIC_TIMESTAMP": "1"}
-    found = journal.search(sought(), program=journalctl(tmp_path, {}, other, "odd", 7, [], same))
-    assert (found.where, found.read, found.unread) == ([["the journal"]], ["the journal"], [])
-    assert (tmp_path / "called").read_text().split()[:4] == ["--dmesg", "--output=json", "--no-pager", "--quiet"]
-    assert journal.search(sought(), program=journalctl(tmp_path, other)).where == [[]]
-    numbers = {"MESSAGE": list(OOM)}
-    assert journal.search(sought(), program=journalctl(tmp_path, numbers)).where == [["the journal"]]
-
-
-def test_a_node_without_journalctl_has_no_journal(tmp_path: Path) -> None:
-    found = journal.search(sought(), program=tmp_path / "absent")
-    assert (found.where, found.read, found.unread) == ([[]], [], [])
-
-
-def test_a_journal_that_says_no_is_told(tmp_path: Path) -> None:
-    program = journalctl(tmp_path, rest="echo 'No journal files were opened due to insufficient permissions.' >&2")
-    found = journal.search(sought(), program=program)
-    assert found.unread == ["the journal: No journal files were opened due to insufficient permissions."]
-
-
-def test_a_journal_that_never_ends_is_left(tmp_path: Path) -> None:
-    endless = journalctl(tmp_path, rest="exec yes '{}'")
-    assert journal.search(sought(), program=endless, max_bytes=1 << 20).unread == [
-        "the journal: read only in part, there is too much"
-    ]
-    silent = journalctl(tmp_path, rest="exec sleep 1000")
-    assert journal.search(sought(), program=silent, max_seconds=0.2).unread == [
-        "the journal: read only in part, there is too much"
-    ]
