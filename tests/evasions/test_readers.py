@@ -25,11 +25,11 @@ EXPECTED = {
 def agent(tmp_path_factory: pytest.TempPathFactory, backend: str) -> Iterator[Agent]:
     with (
         subprocess.Popen([sys.executable, HOLDERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holders,
-        running(tmp_path_factory.mktemp("agent"), backend) as one,
     ):
         assert holders.stdout is not None
         assert [holders.stdout.readline() for _ in range(READY)] == [b"ready\n"] * READY
-        yield one
+        with running(tmp_path_factory.mktemp("agent"), backend) as one:
+            yield one
         holders.communicate(b"", timeout=60)
 
 
