@@ -62,6 +62,8 @@ lint: $(VENV)/dev.stamp
 unit: $(VENV)/dev.stamp tests/setup.stamp
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --confcutdir=tests tests/evasions/test_table.py
+	$(BIN)/python -m pytest --confcutdir=tests tests/guest/test_lanes.py
+	$(BIN)/python -m pytest -o pythonpath=tests/bench --confcutdir=tests tests/bench
 
 evasions: $(VENV)/dev.stamp tests/setup.stamp ## every way to use the log unnamed, on all kernels (as root)
 	@$(TRACEFS)

@@ -28,6 +28,7 @@ from kmsg_exporter.tracefs.instance import Instance
 _PREFIX = "ke_"  # kprobe_profile tells events by name alone, so the names are ours
 _COMM = "comm=$comm"
 _READING = "!(flags & 1)"  # O_RDONLY is 0, O_WRONLY 1, O_RDWR 2
+_GAVE = "ret > 0"  # what gave nothing counts for nothing: it takes no room from what does
 _HIST = "events/sched/sched_process_exec/hist"  # every event has one, or none
 _READS_SIZE: Final = 1024  # of each map, in processes: some 300 bytes each
 _CALLS_SIZE: Final = 512
@@ -111,8 +112,9 @@ def file_probes(interface: Interface, *, flags: str | None) -> tuple[Traced, ...
         return Traced(
             Kretprobe(GROUP, f"{_PREFIX}{name}", name, ("ret=$retval:s64", _COMM)),
             decoders.whole(interface, operation),
+            event_filter=_GAVE,
             bulk=True,
-            hist=Hist(("common_pid", "comm"), ("ret",), _READS_SIZE, "ret > 0"),
+            hist=Hist(("common_pid", "comm"), ("ret",), _READS_SIZE, _GAVE),
         )
 
     opened = f"{stem}_open"

@@ -20,6 +20,7 @@ UNSEEN: Final = "not seen"
 REFUSED: Final = "refused"  # the kernel does not do that
 HARMLESS: Final = "hides nothing"  # and is not counted
 ABSENT: Final = "n/a"  # there is no such thing there
+UNTRIED: Final = "not tried"  # it was not run there
 
 Kind = Literal["clear", "denied", "read", "write", "nothing"]
 METRICS: Final[Mapping[Kind, str]] = {
@@ -99,11 +100,16 @@ class Way:
     guest: bool = False
 
     def exists(self, column: Column) -> bool:
-        here = column.release != "" and column.machine == "x86_64"
-        return (not self.guest or here) and self.machine in ("", column.machine)
+        return self.machine in ("", column.machine)
+
+    def is_tried(self, column: Column) -> bool:
+        in_guest = column.release != "" and column.machine == "x86_64"
+        return self.exists(column) and (not self.guest or in_guest)
 
     def expected(self, column: Column) -> str:
-        return self.seen.by(column.backend) if self.exists(column) else ABSENT
+        if self.is_tried(column):
+            return self.seen.by(column.backend)
+        return UNTRIED if self.exists(column) else ABSENT
 
 
 def _read(

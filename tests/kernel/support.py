@@ -8,6 +8,7 @@ import json
 import mmap
 import os
 import platform
+import random
 import signal
 import socket
 import struct
@@ -77,6 +78,13 @@ def all_records() -> list[str]:
     return _records(os.SEEK_SET)
 
 
+def first_to_hide() -> int:
+    """The sequence number of the record with which the next clear begins."""
+    following = int(all_records()[-1].split(",")[1]) + 1  # asked first: what is printed from here on is visible
+    visible = visible_records()
+    return int(visible[0].split(",")[1]) if visible else following
+
+
 def _records(whence: int) -> list[str]:
     fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
     try:
@@ -110,8 +118,7 @@ def program32(path: Path, action: int) -> Path:
         code = b"".join(struct.pack("<I", word) for word in words)
     else:
         machine, flags = 3, 0  # 386
-        code = bytes([0xB8, 103, 0, 0, 0, 0xBB, action, 0, 0, 0, 0x31, 0xC9, 0xBA, 4, 0, 0, 0, 0xCD, 0x80])
-        code += bytes([0xB8, 1, 0, 0, 0, 0x31, 0xDB, 0xCD, 0x80])
+        code = _int80(action)
     base, headers = 0x10000, 52 + 32
     size = headers + len(code)
     elf = b"\x7fELF\x01\x01\x01" + bytes(9)
@@ -120,6 +127,24 @@ def program32(path: Path, action: int) -> Path:
     path.write_bytes(elf + code)
     path.chmod(0o755)
     return path
+
+
+def program_int80(path: Path, action: int) -> Path:
+    """The same for x86-64, as a 64-bit program that enters the kernel by int $0x80."""
+    code, base, headers = _int80(action), 0x10000, 64 + 56
+    size = headers + len(code)
+    elf = b"\x7fELF\x02\x01\x01" + bytes(9)
+    elf += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, base + headers, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    elf += struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, size, size, 0x1000)
+    path.write_bytes(elf + code)
+    path.chmod(0o755)
+    return path
+
+
+def _int80(action: int) -> bytes:
+    """syslog(action, NULL, 4) and exit(0), in instructions that 32-bit and 64-bit programs have in common."""
+    call = bytes([0xB8, 103, 0, 0, 0, 0xBB, action, 0, 0, 0, 0x31, 0xC9, 0xBA, 4, 0, 0, 0, 0xCD, 0x80])
+    return call + bytes([0xB8, 1, 0, 0, 0, 0x31, 0xDB, 0xCD, 0x80])
 
 
 def faulting_buffer(good_bytes: int) -> tuple[int, mmap.mmap]:
@@ -149,6 +174,7 @@ class Agent:
         self._log = (directory / "agent.log").open("ab")
         self.flags = flags
         self.process: subprocess.Popen[bytes] | None = None
+        self.start_seconds = 0.0
 
     def command(self) -> list[str]:
         return [
@@ -163,8 +189,17 @@ class Agent:
         ]
 
     def start(self) -> None:
-        """Start it and wait until it is ready."""
+        """Start it and wait until it is ready; `start_seconds` is how long that took."""
+        begun = time.monotonic()
+        self.spawn()
+        self.until_ready()
+        self.start_seconds = time.monotonic() - begun
+
+    def spawn(self) -> None:
+        """Start it, and go on at once."""
         self.process = subprocess.Popen(self.command(), stdout=self._log, stderr=self._log, env=environment())
+
+    def until_ready(self) -> None:
         eventually(self.is_ready, why=f"the agent is ready; its log: {self.log()[-2000:]}")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -173,9 +208,13 @@ class Agent:
         return self.process.wait(DEADLINE_SECONDS)
 
     def kill_after(self, seconds: float) -> None:
-        """kill -9 at some moment."""
+        """kill -9 at some moment, up to which it has not ended by itself."""
         time.sleep(seconds)
-        self.stop(signal.SIGKILL)
+        assert self.stop(signal.SIGKILL) == -signal.SIGKILL, self.log()[-2000:]
+
+    def kill_while_it_starts(self, chance: random.Random) -> None:
+        """kill -9 at any moment from its first to well after the one in which it gets ready."""
+        self.kill_after(chance.uniform(0.0, 1.5 * self.start_seconds))
 
     def close(self) -> None:
         """End it also after a failure, so that the next test finds a clean node."""

@@ -88,9 +88,9 @@ class Used:
     rss_bytes: int
     peak_bytes: int
 
-    def share(self, since: Used) -> float:
-        """Of one core, on average."""
-        return (self.cpu_seconds - since.cpu_seconds) / (self.moment - since.moment)
+    def share(self, since: Used, seconds: float) -> float:
+        """Of one core: all CPU since then, also what was worked off when the load was over, by the load's seconds."""
+        return (self.cpu_seconds - since.cpu_seconds) / seconds
 
 
 def used(pid: int) -> Used:

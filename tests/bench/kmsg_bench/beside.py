@@ -9,6 +9,7 @@ from typing import Final
 from kmsg_bench import tracers
 from kmsg_bench.comparison import Comparison, Lineup
 from kmsg_bench.cost import Cost, noise
+from kmsg_bench.figures import Spread
 from kmsg_bench.markdown import Goal, table
 from kmsg_bench.tracers import AGAIN, NONE
 
@@ -38,8 +39,9 @@ class Beside:
             if name in costs:
                 yield Goal(
                     f"getppid {self.where}, {name} / none",
-                    costs[name].unrelated_ratio.median,
-                    noise(costs),
+                    # in hundredths, as the table shows them
+                    round(costs[name].unrelated_beside(costs[NONE]), 2),
+                    round(noise(costs), 2),
                     instead="nothing of ours is on its way: see how far the rounds lie apart",
                 )
         for kind, by_tracer in self.found.loads.items():
@@ -71,15 +73,26 @@ class Beside:
         return [*table(head, rows), "", f"The kernel is {self.found.kernel}."]
 
     def _rungs(self) -> list[str]:
-        rungs = self.found.rungs
-        bare = next(iter(rungs.values())).median
-        rows = [(name, f"{spread.median / bare:.2f}", f"{spread:.0f}") for name, spread in rungs.items()]
-        whole = self.found.costs[self.lineup.ours].traced_ratio.median
+        rows = [(name, f"{ratio:.2f}", f"{spread:.0f}" if spread else "") for name, ratio, spread in self._ladder()]
+        whole = self.found.costs[self.lineup.ours]
+        stopped = whole.stopped_ratio.median if whole.stopped_ratio else 0.0
         return [
             *table(("what is on", "syslog(SIZE_BUFFER), ratio", "ns"), rows),
             "",
-            f"The whole agent, which waits for records and reads them: {whole:.2f}.",
+            "These are the fastest bursts, which nobody else has disturbed. In the median one the whole agent is at "
+            f"{whole.traced_ratio.median:.2f}, at {stopped:.2f} stopped during the burst.",
         ]
+
+    def _ladder(self) -> Iterator[tuple[str, float, Spread | None]]:
+        """Each part with its ratio and nanoseconds, then those who are compared: all by their fastest bursts."""
+        rungs, ours, peer = self.found.rungs, self.lineup.ours, self.lineup.peer
+        bare = next(iter(rungs.values())).median
+        yield from ((name, spread.median / bare, spread) for name, spread in rungs.items())
+        whole = self.found.costs[ours]
+        if whole.stopped_fastest_ratio:
+            yield "the whole agent, stopped during the burst", whole.stopped_fastest_ratio.median, None
+        yield "the whole agent, which is woken and reads", whole.fastest_ratio.median, None
+        yield peer, self.found.costs[peer].fastest_ratio.median, None
 
     def _loads(self) -> list[str]:
         head = ("load", "daemon", "calls a second", "its CPU, of one core", "largest RSS, MiB", "counted", "lost")
@@ -97,9 +110,8 @@ class Beside:
 
     def _parts(self) -> str:
         """The ladder in one line."""
-        names = list(self.found.rungs)
-        bare = self.found.rungs[names[0]].median
-        parts = (f"{name} {self.found.rungs[name].median / bare:.2f}" for name in names[1:])
+        _, *ladder = self._ladder()
+        parts = (f"{name} {ratio:.2f}" for name, ratio, _ in ladder)
         return f"of a call without tracing: {'; '.join(parts)}"
 
 

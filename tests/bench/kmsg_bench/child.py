@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -52,6 +53,15 @@ class Child:
             self._process.kill()
             self._process.wait()
             self.clean_up()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """It runs not at all before this is over."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def clean_up(self) -> None:
         """Remove what it can't remove itself: it was killed."""

@@ -16,6 +16,7 @@ from kmsg_bench.bpftrace import Bpftrace
 from kmsg_bench.child import BenchError
 from kmsg_bench.figures import Spread
 from kmsg_bench.programs import CALLS, Caller
+from kmsg_bench.service import Service
 from kmsg_bench.tracers import AGAIN, NONE, Site, Tracer
 
 _SETTLE_SECONDS = 0.3
@@ -37,7 +38,7 @@ class Effort:
     unrelated_calls: int = 100_000
 
 
-EMULATED: Final = Effort(rounds=3, bursts=20, calls=200, pause_seconds=0.05, unrelated_calls=5000)
+EMULATED: Final = Effort(rounds=3, bursts=20, calls=200, pause_seconds=0.05, unrelated_bursts=100, unrelated_calls=5000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,9 @@ class Cost:
 
     traced_ns: tuple[float, ...]
     traced_ratio: Spread
+    fastest_ratio: Spread  # of the fastest bursts, not of the median ones
+    stopped_ratio: Spread | None  # the median and the fastest while the tracer is stopped; for agents only
+    stopped_fastest_ratio: Spread | None
     unrelated_ns: tuple[float, ...]
     unrelated_ratio: Spread
     tracer_cpu_us: Spread  # of the tracing process, for each traced call
@@ -64,11 +68,18 @@ class Cost:
         """The traced call's time as a ratio to that with another tracer, the median of the rounds."""
         return statistics.median(one / another for one, another in zip(self.traced_ns, other.traced_ns, strict=True))
 
+    def unrelated_beside(self, other: Cost) -> float:
+        """The unrelated call's median as a ratio to that with another tracer."""
+        return self.unrelated_median_ns / other.unrelated_median_ns
+
 
 @dataclass(slots=True)
 class _Round:
     traced_ns: float
+    fastest_ns: float
     unrelated_ns: float
+    stopped_ns: float = 0.0
+    stopped_fastest_ns: float = 0.0
     cpu_us: float = 0.0
     rss_mib: float = 0.0
     lost: int = 0
@@ -85,9 +96,9 @@ def measure(names: Sequence[str], site: Site, programs: Path, effort: Effort) ->
 
 
 def noise(costs: Mapping[str, Cost]) -> float:
-    """By what factor two runs without tracing differ for the unrelated call, at most."""
-    again = costs[AGAIN].unrelated_ratio
-    return max(again.high, 1 / again.low)
+    """By what factor the medians of two runs without tracing differ for the unrelated call."""
+    between = costs[AGAIN].unrelated_beside(costs[NONE])
+    return max(between, 1 / between)
 
 
 def _round(name: str, site: Site, programs: Path, caller: Caller, effort: Effort) -> _Round:
@@ -112,7 +123,10 @@ def _timed(caller: Caller, running: Tracer | None, effort: Effort) -> _Round:
     before = running.cpu_seconds() if running else 0.0
     traced = caller.time_ns("syslog", bursts=effort.bursts, calls=effort.calls, pause_seconds=effort.pause_seconds)
     # a tax is on every call, so the fastest burst has it too: what is beyond was somebody else's
-    result = _Round(statistics.median(traced), min(unrelated))
+    result = _Round(statistics.median(traced), min(traced), min(unrelated))
+    if isinstance(running, Service):
+        stopped = _while_stopped(caller, running, effort)
+        result.stopped_ns, result.stopped_fastest_ns = statistics.median(stopped), min(stopped)
     if running:
         time.sleep(_SETTLE_SECONDS)
         result.cpu_us = (running.cpu_seconds() - before) / (effort.bursts * effort.calls) * 1e6
@@ -121,14 +135,29 @@ def _timed(caller: Caller, running: Tracer | None, effort: Effort) -> _Round:
     return result
 
 
+def _while_stopped(caller: Caller, agent: Service, effort: Effort) -> list[float]:
+    """The traced call in the same bursts while the agent is neither woken nor reads."""
+    timed: list[float] = []
+    for _ in range(effort.bursts):
+        with agent.stopped():
+            timed += caller.time_ns("syslog", bursts=1, calls=effort.calls, pause_seconds=0.0)
+        time.sleep(effort.pause_seconds)
+    return timed
+
+
 def _cost(rounds: list[_Round], base: list[_Round]) -> Cost:
+    def ratio(of: str, to: str) -> Spread:
+        return Spread.of([getattr(one, of) / getattr(none, to) for one, none in zip(rounds, base, strict=True)])
+
+    stopped = all(one.stopped_ns for one in rounds)
     return Cost(
         traced_ns=tuple(one.traced_ns for one in rounds),
-        traced_ratio=Spread.of([one.traced_ns / none.traced_ns for one, none in zip(rounds, base, strict=True)]),
+        traced_ratio=ratio("traced_ns", "traced_ns"),
+        fastest_ratio=ratio("fastest_ns", "fastest_ns"),
+        stopped_ratio=ratio("stopped_ns", "traced_ns") if stopped else None,
+        stopped_fastest_ratio=ratio("stopped_fastest_ns", "fastest_ns") if stopped else None,
         unrelated_ns=tuple(one.unrelated_ns for one in rounds),
-        unrelated_ratio=Spread.of(
-            [one.unrelated_ns / none.unrelated_ns for one, none in zip(rounds, base, strict=True)]
-        ),
+        unrelated_ratio=ratio("unrelated_ns", "unrelated_ns"),
         tracer_cpu_us=Spread.of([one.cpu_us for one in rounds]),
         tracer_rss_mib=Spread.of([one.rss_mib for one in rounds]),
         lost=sum(one.lost for one in rounds),

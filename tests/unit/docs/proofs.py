@@ -151,9 +151,9 @@ RUNS: Final = {
     "otelcol-contrib --config gateway.yaml --config token.yaml --config to-kafka.yaml --config to-loki.yaml": Run(
         "tests/otel/gateway.py", 'for name in ("gateway.yaml", *files) for word in ("--config", SHIPPED / name)'
     ),
-    "tests/kernel/boot.sh 6.1 kprobe tracepoint": Run("tests/kernel/guests.sh", "boot 6.1 kprobe tracepoint"),
+    "tests/kernel/boot.sh 6.1 kprobe tracepoint": Run("tests/kernel/guests.sh", "6.1 kprobe tracepoint"),
     "tests/kernel/boot.sh 6.1 --append=lockdown=integrity lockdown": Run(
-        "tests/kernel/guests.sh", "boot 6.1 --append=lockdown=integrity lockdown"
+        "tests/kernel/guests.sh", "6.1 --append=lockdown=integrity lockdown"
     ),
     "python tests/guest/boot.py 6.1 -i -- bash": CONTRIBUTOR,
 }
