@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from support import DEADLINE_SECONDS, TRACEFS, Agent, eventually, printk, run_python
+from support import DEADLINE_SECONDS, TRACEFS, Agent, eventually, printk, run_python, running
 
-pytestmark = [pytest.mark.guest, pytest.mark.backends("kprobe")]
+pytestmark = pytest.mark.backends("kprobe")
 
 FOLLOWED = 256
 WAITING = 270
@@ -49,6 +49,12 @@ for _ in range(7):
     os.lseek(fd, 0, os.SEEK_SET)
     os.read(fd, 8192)
 """
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory, backend: str) -> Iterator[Agent]:
+    with running(tmp_path_factory.mktemp("agent"), backend) as one:
+        yield one
 
 
 @contextmanager
