@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from fake_node import BOOT_UNIX, SHIPPED, FakeNode, emptied
 from kmsg_exporter import cli
 from kmsg_exporter.model import LogRecord
 from kmsg_exporter.why import log
+
+sys.path.insert(0, str(Path(__file__).parent))
+from night import play
 
 OOM = "Out of memory: Killed process 7 (shop) total-vm:1kB"
 
@@ -374,6 +378,19 @@ def test_many_troubles_fit_a_screen(node: FakeNode, capsys: pytest.CaptureFixtur
     assert "--all" not in printed
     _, found = why_json(node, capsys)
     assert len([one for one in found if "OOM" in one["what"] and len(one["evidence"]) >= 4]) == 10
+
+
+def test_a_small_terminal_is_one_screen_too(
+    node: FakeNode, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((80, 24)))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    play(node)
+    run(*look(node))
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(1 + max(0, len(line) - 1) // 80 for line in lines) <= 23
+    assert lines[-1] == "Not all of the evidence has room here: --all shows it."
+    assert [line for line in lines if "run by cleanup.sh <- cron" in line] != []
 
 
 def test_a_clear_is_told_in_a_pod_though_something_was_printed_after_it(
