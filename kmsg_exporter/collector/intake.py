@@ -21,8 +21,6 @@ from kmsg_exporter.errors import CollectorError, DecodeError
 PATH: Final = "/v1/logs"
 MAX_REASONS: Final = 3
 INLINE_BYTES: Final = 64 * 1024
-# A body of 4 MiB is many times that while it is decoded.
-DECODED_AT_ONCE: Final = 4
 STORE_SECONDS: Final = 30.0
 
 _log = logging.getLogger(__name__)
@@ -43,7 +41,8 @@ class Intake:
         self._counts = counts
         self._max_body_bytes = max_body_bytes
         self._room = Room()
-        self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
+        # one at a time: it is many times its body while it is decoded, and two would not be quicker with one GIL
+        self._decoding = asyncio.Lock()
 
     def before(self, app: ASGIApp) -> ASGIApp:
         async def receive_or_pass(scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +58,7 @@ class Intake:
             if scope["method"] != "POST":
                 raise HTTPException(405, headers={"Allow": "POST"})
             return await self._taken(scope, receive)
-        except (HTTPException, DecodeError, CollectorError) as exc:
+        except (HTTPException, CollectorError) as exc:
             return rpc_answer(*explanation(exc))
 
     async def _taken(self, scope: Scope, receive: Receive) -> ASGIApp:
@@ -67,10 +66,13 @@ class Intake:
             body = await read_json_body(scope["headers"], receive, limit_bytes=self._max_body_bytes, take=take)
             # a thread of its own costs as much as some tens of KB; more would hold up everybody else
             if len(body) <= INLINE_BYTES:
-                batch = decode_logs(body)
+                batch = _decoded(body)
             else:
                 async with self._decoding:
-                    batch = await run_in_threadpool(decode_logs, body)
+                    batch = await run_in_threadpool(_decoded, body)
+            if not isinstance(batch, Batch):
+                return rpc_answer(*batch)
+            take(batch.bytes - len(body))
             del body
             outcome = await _stored(self._store, batch)
         if batch.kinds:
@@ -94,6 +96,14 @@ def _done(links: list[tuple[bytes, bytes]]) -> ASGIApp:
         await send({"type": "http.response.body", "body": b"{}"})
 
     return answer
+
+
+def _decoded(body: bytes) -> Batch | tuple[int, str, dict[str, str]]:
+    """What was wrong as its answer: an exception would keep all that was made of the body until garbage is collected."""
+    try:
+        return decode_logs(body)
+    except DecodeError as exc:
+        return explanation(exc)
 
 
 async def _stored(store: Store, batch: Batch) -> Outcome:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from kmsg_exporter.collector import entrance, intake
 from kmsg_exporter.collector.body import Room
 from kmsg_exporter.collector.server import CollectorServer
+from kmsg_exporter.collector.store import Store
 
 EXPECTS = b"Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n"
 
@@ -50,6 +51,26 @@ def test_room_for_all_bodies_is_shared_and_given_back() -> None:
         assert (raised.value.status_code, raised.value.headers) == (503, {"Retry-After": "1"})
         assert room.left == 0
     assert room.left == 100
+
+
+def test_events_that_wait_for_the_disk_take_their_room_until_they_are_stored(
+    tmp_path: Path, make_client: Any, record: Any, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resource that three of them have in common is three times what it was."""
+    room, seen = Room(100_000), list[int]()
+    monkeypatch.setattr(intake, "Room", lambda: room)
+    add = Store.add
+
+    def watched(store: Store, *what: Any) -> Any:
+        seen.append(room.left)
+        return add(store, *what)
+
+    monkeypatch.setattr(Store, "add", watched)
+    sent = body(record("a"), record("b"), record("c"), resource={"large": "x" * 20_000})
+    with CollectorServer("127.0.0.1", 0, tmp_path) as server:
+        assert make_client(server.port).send(sent).status == 200
+    assert len(sent) < 30_000 < 100_000 - seen[0] - 30_000
+    assert room.left == 100_000
 
 
 def test_bodies_that_take_too_much_together_are_told_to_come_again(
