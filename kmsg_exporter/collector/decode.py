@@ -21,7 +21,7 @@ from kmsg_exporter.collector.anyvalue import (
     string,
     wrong,
 )
-from kmsg_exporter.collector.event import Extent, Hello, Sender, StoredEvent
+from kmsg_exporter.collector.event import MAX_PATH, Extent, Hello, Sender, StoredEvent, clipped
 from kmsg_exporter.collector.weight import Weight, require_few_values
 from kmsg_exporter.errors import DecodeError
 from kmsg_exporter.model import LEVELS
@@ -151,7 +151,7 @@ def _event(resource: dict[str, Any], record: dict[str, Any], weight: Weight) -> 
         time_unix_ns=time_unix_ns,
         node=_node(resource),
         comm=_text(plain, "kmsg.process.comm"),
-        exe=_text(plain, "process.executable.path"),
+        exe=_string(plain, "process.executable.path")[:MAX_PATH],
         origin=_text(plain, "kmsg.process.origin"),
         document=text,
         sender=sender_of(resource, plain),
@@ -206,6 +206,10 @@ def _unix_ns(record: dict[str, Any], field: str) -> int | None:
 
 
 def _text(attributes: dict[str, Any], key: str) -> str:
+    return clipped(_string(attributes, key))
+
+
+def _string(attributes: dict[str, Any], key: str) -> str:
     value = attributes.get(key)
     return value if isinstance(value, str) else ""
 

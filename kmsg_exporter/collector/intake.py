@@ -99,7 +99,7 @@ def _done(links: list[tuple[bytes, bytes]]) -> ASGIApp:
 
 
 def _decoded(body: bytes) -> Batch | tuple[int, str, dict[str, str]]:
-    """What was wrong as its answer: an exception would keep all that was made of the body until garbage is collected."""
+    """What was wrong as its answer: an exception would keep what was made of the body until garbage is collected."""
     try:
         return decode_logs(body)
     except DecodeError as exc:

@@ -91,6 +91,20 @@ def test_an_event_is_decoded_with_the_columns_it_is_found_by() -> None:
     }
 
 
+def test_the_columns_of_an_event_are_bounded_and_its_document_has_the_whole(record: Any, body: Any) -> None:
+    names = ("kmsg.process.comm", "process.executable.path", "kmsg.process.origin", "kmsg.boot_id")
+    from_whom = ("k8s.node.name", "service.instance.id", "k8s.cluster.name", "host.id", "service.version")
+    attributes, resource = dict.fromkeys(names, "a" * 5_000), dict.fromkeys(from_whom, "r" * 5_000)
+    (event,) = decode_logs(body(record(attributes=attributes), resource=resource)).events
+    assert [len(each) for each in (event.comm, event.exe, event.origin, event.node)] == [256, 4096, 256, 256]
+    sender = event.sender
+    said = (sender.instance, sender.boot_id, sender.cluster, sender.host_id, sender.version)
+    assert [len(each) for each in said] == [256] * 5
+    document = json.loads(event.document)
+    assert document["attributes"]["kmsg.process.comm"] == "a" * 5_000
+    assert document["resource"]["k8s.node.name"] == "r" * 5_000
+
+
 def test_the_event_is_known_by_its_attribute_when_the_field_was_dropped(record: Any, body: Any) -> None:
     without = record()
     del without["eventName"]

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from kmsg_exporter.collector import counting
 from kmsg_exporter.collector.server import CollectorServer
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\"'&{{7*7}}\u202e"
@@ -167,6 +168,23 @@ def test_who_and_where_are_counted_with_links_to_their_events(client: Any, recor
     assert "node-7 2 2" in text
     assert "node-8 1 1" in text
     assert 'href="/?since=all&amp;comm=dmesg&amp;exe=%2Fusr%2Fbin%2Fdmesg&amp;origin=cleanup.sh"' in page
+
+
+def test_of_names_without_end_those_with_the_most_are_counted(
+    client: Any, record: Any, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "MAX_NAMES", 20)
+    for number in range(30):
+        often = {"kmsg.process.comm": f"often-{number}", "kmsg.coalesced": 100} if number % 5 == 0 else {}
+        attributes = {"kmsg.process.comm": f"once-{number}", **often}
+        client.send(body(record(f"{number}", attributes=attributes), node=f"node-{number}"))
+    text = text_of(client.get(ALL).text)
+    assert "624 emptyings in all on over 20 nodes" in text
+    for number in range(0, 30, 5):
+        assert f"often-{number} 100 1" in text
+        assert f"node-{number} 100 0" in text
+    assert text.count("over 12 more") == 2
+    assert "on 6 nodes" in text_of(client.get(f"{ALL}&q=often").text)
 
 
 def test_the_chart_has_a_table_with_the_same_numbers_and_links(client: Any, record: Any, body: Any) -> None:
