@@ -1,8 +1,9 @@
-"""Bodies that are small on the wire and many times that once they are decoded, four of each at once."""
+"""What is small on the wire and many times that once it is decoded or shown, four of each at once."""
 
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -71,6 +72,38 @@ BODIES: Final[Mapping[str, Callable[[], bytes]]] = {
 @pytest.fixture(scope="module")
 def packed() -> dict[str, bytes]:
     return {name: gzip.compress(made()[:MAX_BODY_BYTES]) for name, made in BODIES.items()}
+
+
+def listed(kind: str) -> dict[str, Any]:
+    """An event as large as one may be, which is many times that where it is taken apart or shown."""
+    value = {
+        "ancestors": {"arrayValue": {"values": [{"stringValue": "a"}] * 60_000}},
+        "lists": {"arrayValue": {"values": [{"arrayValue": {"values": []}}] * 60_000}},
+        "text": {"stringValue": "\U0001f600" + '"' * 100_000},
+    }[kind]
+    return {
+        "eventName": "kmsg.emptied",
+        "attributes": [{"key": "kmsg.process.ancestors" if kind == "ancestors" else "a", "value": value}],
+    }
+
+
+def test_what_is_shown_of_large_events_takes_no_more_either(start: Any) -> None:
+    collector = start()
+    peaks: dict[tuple[str, str], float] = {}
+    with ThreadPoolExecutor(AT_ONCE) as readers:
+        for kind in ("ancestors", "lists", "text"):
+            for number in range(20):
+                record = listed(kind)
+                uid = {"key": "log.record.uid", "value": {"stringValue": f"{kind}-{number}"}}
+                record["attributes"].append(uid)
+                sent = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]})
+                status, _, answer = collector.post(gzip.compress(sent.encode()), Content_Encoding="gzip")
+                assert (status, answer) == (200, b"{}")
+            for path in ("/api/events?limit=500", "/api/events?limit=500&arrived_after=0", "/?since=all"):
+                for status, _ in readers.map(collector.get, [path] * 2 * AT_ONCE):
+                    assert status == 200
+                peaks[kind, path] = collector.peak_mib
+    assert max(peaks.values()) < PEAK_MIB, peaks
 
 
 def test_hostile_bodies_take_no_more_memory_than_the_chart_allows(start: Any, body: Any, packed: Any) -> None:
