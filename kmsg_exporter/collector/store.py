@@ -162,12 +162,13 @@ class Store:
             wanted = [item for item in group if item.done.set_running_or_notify_cancel()]
             if writes := [item for item in wanted if isinstance(item, _Write)]:
                 self._commit(writes)
+                more = self._quietly(self._keep_up) or more
             for task in wanted:
                 if isinstance(task, _Task):
                     _run(task)
             if not stopping and (more or not group or time.monotonic() >= self._tidy_at):
                 self._tidy_at = time.monotonic() + _TIDY_SECONDS
-                more = self._tidy_quietly()
+                more = self._quietly(self._tidy)
             self._busy_since = None
 
     def _commit(self, group: Sequence[_Write]) -> None:
@@ -222,9 +223,15 @@ class Store:
         )
         return gone.more or forgotten > 0
 
-    def _tidy_quietly(self) -> bool:
+    def _keep_up(self) -> bool:
+        with explained(f"can't tidy the collector's store {self.path}"):
+            gone = self._retention.keep_up()
+        self.state = replace(self.state, expired_bytes=self.state.expired_bytes + gone.bytes)
+        return gone.more
+
+    def _quietly(self, call: Callable[[], bool]) -> bool:
         try:
-            return self._tidy()
+            return call()
         except Exception as exc:  # noqa: BLE001 - the thread must not die of it
             if not self._failing:
                 _log.error("%s", exc)
