@@ -22,6 +22,7 @@ PATH: Final = "/v1/logs"
 MAX_REASONS: Final = 3
 INLINE_BYTES: Final = 64 * 1024
 STORE_SECONDS: Final = 30.0
+_LATER: Final = {"Retry-After": "10"}
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +63,8 @@ class Intake:
             return rpc_answer(*explanation(exc))
 
     async def _taken(self, scope: Scope, receive: Receive) -> ASGIApp:
+        if self._store.hung:
+            raise HTTPException(503, "nothing is stored any more: try again later", _LATER)
         with self._room.share() as take:
             body = await read_json_body(scope["headers"], receive, limit_bytes=self._max_body_bytes, take=take)
             # a thread of its own costs as much as some tens of KB; more would hold up everybody else
@@ -112,9 +115,7 @@ async def _stored(store: Store, batch: Batch) -> Outcome:
     try:
         return await asyncio.wait_for(asyncio.wrap_future(store.add(batch.events, batch.hellos)), STORE_SECONDS)
     except TimeoutError as exc:
-        raise HTTPException(
-            503, f"the store took more than {STORE_SECONDS:g} seconds: try again", {"Retry-After": "10"}
-        ) from exc
+        raise HTTPException(503, f"the store took more than {STORE_SECONDS:g} seconds: try again", _LATER) from exc
 
 
 def _reasons(batch: Batch, outcome: Outcome) -> str:

@@ -54,11 +54,17 @@ class StoreState:
     commit_events: Histogram = field(default_factory=lambda: Histogram(COMMIT_EVENTS))
 
 
-@dataclass(frozen=True, slots=True)
 class _Write:
-    events: Sequence[StoredEvent]
-    hellos: Sequence[Hello]
-    done: Future[Outcome]
+    """Lets go of its events as soon as nobody waits for them any more: a writer that hangs leaves it in the queue."""
+
+    def __init__(self, events: Sequence[StoredEvent], hellos: Sequence[Hello]) -> None:
+        self.events = events
+        self.hellos = hellos
+        self.done: Future[Outcome] = Future()
+        self.done.add_done_callback(self._let_go)
+
+    def _let_go(self, _done: Future[Outcome]) -> None:
+        self.events, self.hellos = (), ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +122,9 @@ class Store:
 
         It raises CollectorError when they could not be stored; then none of them is.
         """
-        done: Future[Outcome] = Future()
-        self._queue.put(_Write(events, hellos, done))
-        return done
+        write = _Write(events, hellos)
+        self._queue.put(write)
+        return write.done
 
     def tidy(self) -> Future[None]:
         """Let go now of what is over the bounds, which else happens by and by."""

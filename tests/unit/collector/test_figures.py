@@ -153,6 +153,10 @@ def test_a_hanging_writer_is_not_healthy_and_not_ready(client: Any, monkeypatch:
         answer = client.send(b'{"resourceLogs":[{"scopeLogs":[{"scope":{"attributes":[{"key":"kmsg.sequence"}]}}]}]}')
         assert (answer.status, answer.headers["retry-after"]) == (503, "10")
         assert at_it.is_set()
+        monkeypatch.setattr("kmsg_exporter.collector.intake.STORE_SECONDS", 3600.0)
+        again = client.send(b"no matter what")
+        assert (again.status, again.headers["retry-after"]) == (503, "10")
+        assert again.json == {"code": 14, "message": "nothing is stored any more: try again later"}
         answers = [client.get(path) for path in ("/-/healthy", "/-/ready")]
         assert [answer.status for answer in answers] == [503, 503]
         assert answers[0].text == "not healthy: nothing is stored any more: restart it\n"
