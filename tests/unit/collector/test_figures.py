@@ -127,6 +127,9 @@ def test_an_agent_is_silent_when_the_collector_itself_has_listened_for_long_enou
         with closing(sqlite3.connect(tmp_path / "events.sqlite3")) as connection, connection:
             connection.execute("UPDATE agent SET last_seen_unix_ns = last_seen_unix_ns - 10000000000000")
         assert values(client)["kmsg_collector_silent_agents"] == silent
+        page = client.get("/agents").text
+        assert page.count('<span class="is-severe">silent</span>') == silent
+        assert (" silent" in client.get("/").text) == (silent > 0)
 
 
 def test_versions_without_end_are_a_few_series(client: Any, body: Any) -> None:

@@ -10,9 +10,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from kmsg_exporter.collector import counting
+from kmsg_exporter.collector import counting, server
 from kmsg_exporter.collector.server import CollectorServer
+from kmsg_exporter.collector.silence import Silence
 
+DAY_NS = 86_400 * 10**9
 HOSTILE = "<script>alert(1)</script>\x1b[31m\"'&{{7*7}}\u202e"
 ALL = "/?since=all"
 SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[31m&#34;&#39;&amp;{{7*7}}\\u202e"
@@ -236,6 +238,13 @@ def test_another_event_of_the_same_identifier_is_marked(
     assert client.get("/events/a?variant=2").status == 404
 
 
+@pytest.fixture
+def for_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So long the collector has listened, and nobody else is to blame for a silence."""
+    monkeypatch.setattr(server, "Silence", lambda seconds, opened_ns: Silence(seconds, opened_ns - DAY_NS))
+
+
+@pytest.mark.usefixtures("for_a_day")
 def test_agents_are_listed_with_what_is_missing_of_them(client: Any, server: CollectorServer) -> None:
     known(server, ("i-1", "node-1", 10), ("i-2", "node-2", 3600), ("i-3", "node-3", 7200, None))
     with sqlite3.connect(server.data_dir / "events.sqlite3") as store:
@@ -255,6 +264,15 @@ def test_agents_are_listed_with_what_is_missing_of_them(client: Any, server: Col
         "1 agent reports 1 silent last heard of 1 hour ago: node-2 1 say no hello 4 events missing of 1 agent" in state
     )
     assert "4 events missing" in text_of(client.get("/node?node=node-1").text)
+
+
+def test_who_could_not_be_heard_because_the_collector_was_away_is_not_silent(
+    client: Any, server: CollectorServer
+) -> None:
+    known(server, ("i-1", "node-1", 10), ("i-2", "node-2", 3600), ("i-3", "node-3", 7200, None))
+    assert "all 3 silent 0 events missing 0 reporting 2 say no hello 1" in text_of(client.get("/agents").text)
+    assert "2 agents report 1 say no hello no event is missing" in text_of(client.get("/").text)
+    assert "silent since" not in client.get("/node?node=node-2").text
 
 
 def known(server: CollectorServer, *agents: tuple[Any, ...]) -> None:
