@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TRACEFS := grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing
 .DEFAULT_GOAL := help
 
-.PHONY: help run demo deb man test test-all test-cluster bench sizing pictures lint unit native guests hotplug chart faults page watch otel herd \
+.PHONY: help run demo deb man test test-all test-cluster bench page-bench sizing pictures lint unit native guests hotplug chart faults page watch otel herd \
   grafana ha charts beside image systemd package notify storms lock clean fuzz-short fuzz evasions
 
 help: ## this list
@@ -38,7 +38,7 @@ test: lint unit chart grafana native guests fuzz-short ## everything within 25 m
 
 # what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
 # pid 1, the package, Prometheus with Alertmanager, Chromium, tmux, the real Collector and Kafka, a cluster; fuzzing for two hours
-test-all: test ha demo charts hotplug beside storms image systemd package notify page watch otel herd test-cluster bench fuzz ## everything there is
+test-all: test ha demo charts hotplug beside storms image systemd package notify page watch otel herd test-cluster bench page-bench fuzz ## everything there is
 
 bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
@@ -81,6 +81,9 @@ herd: $(VENV)/dev.stamp ## 10,000 nodes at once and a collector that is away for
 page: $(VENV)/dev.stamp tests/setup.stamp ## the collector's pages in Chromium
 	tests/page/setup.sh
 	$(BIN)/python -m pytest -c tests/page/pytest.ini --confcutdir=tests -p no:cacheprovider tests/page
+
+page-bench: $(VENV)/dev.stamp ## how long the collector's pages take with 100,000 events, into the bench's page
+	@PYTHONPATH=tests/bench $(BIN)/python tests/page/measure.py --write
 
 otel: $(VENV)/dev.stamp ## agents' senders, the real OpenTelemetry Collector and Kafka, and kills in between
 	tests/otel/setup.sh

@@ -11,6 +11,7 @@ KmsgExporterError
 │   ├── FeatureUnavailable   this kernel has no such file, tracer or symbol
 │   └── TracefsRejected      the kernel refused a command: path, command, its reason
 ├── DecodeError              bytes that are not what they should be
+│   └── BodyTooLarge         a request that would take too much memory
 ├── RingUnavailable          the log's own state can't be read here
 ├── SpoolError
 │   ├── SpoolTooNew          written by a newer program
@@ -69,6 +70,10 @@ class TracefsRejected(TracefsError):
 
 class DecodeError(KmsgExporterError):
     """Bytes that are not what they should be."""
+
+
+class BodyTooLarge(DecodeError):
+    """A request that would take too much memory: the same in parts is welcome."""
 
 
 class RingUnavailable(KmsgExporterError):

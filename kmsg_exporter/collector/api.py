@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from kmsg_exporter.collector.asking import Asking
-from kmsg_exporter.collector.plain import plain_event
+from kmsg_exporter.collector.event import ReceivedEvent
+from kmsg_exporter.collector.plain import event_json, plain_event
 from kmsg_exporter.collector.question import read_question
 from kmsg_exporter.collector.reading import Reading
 from kmsg_exporter.errors import DecodeError
@@ -26,7 +27,7 @@ _CURSORS: Final = ("before", "after", "arrived_after")
 def api_routes(reading: Reading, asking: Asking, *, clock_ns: Callable[[], int] = time.time_ns) -> list[Route]:
     """Nothing of it writes."""
 
-    def answer(request: Request) -> dict[str, object]:
+    def answer(request: Request) -> bytes:
         query = request.query_params
         given = {name: query[name] for name in _CURSORS if query.get(name)}
         if len(given) > 1:
@@ -35,20 +36,15 @@ def api_routes(reading: Reading, asking: Asking, *, clock_ns: Callable[[], int] 
         try:
             if "arrived_after" in given:
                 arrivals = reading.arrivals(question, limit=limit, after=given["arrived_after"])
-                return {"events": [plain_event(event) for event in arrivals.events], "arrived": arrivals.arrived}
+                return _together(arrivals.events, arrived=arrivals.arrived, more=arrivals.more)
             arrived = reading.arrived()  # before the events: what comes in between is told twice rather than never
             page = reading.page(question, limit=limit, before=given.get("before"), after=given.get("after"))
         except DecodeError as exc:
             raise DecodeError(f"{', '.join(given)}: {exc}") from exc
-        return {
-            "events": [plain_event(event) for event in page.events],
-            "next": page.next_cursor,
-            "previous": page.previous_cursor,
-            "arrived": arrived,
-        }
+        return _together(page.events, next=page.next_cursor, previous=page.previous_cursor, arrived=arrived)
 
     async def events(request: Request) -> Response:
-        return JSONResponse(await asking(answer, request))
+        return Response(await asking(answer, request), media_type="application/json")
 
     async def event(request: Request) -> Response:
         variant = variant_of(request)
@@ -59,6 +55,10 @@ def api_routes(reading: Reading, asking: Asking, *, clock_ns: Callable[[], int] 
         return Response(json.dumps(plain_event(found), indent=2, ensure_ascii=False), media_type="application/json")
 
     return [Route("/api/events", events), Route("/api/events/{uid}", event)]
+
+
+def _together(events: Iterable[ReceivedEvent], **beside: object) -> bytes:
+    return b'{"events":[%b],%b' % (b",".join(map(event_json, events)), json.dumps(beside)[1:].encode())
 
 
 def variant_of(request: Request) -> int:

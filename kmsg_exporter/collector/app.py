@@ -21,11 +21,11 @@ from kmsg_exporter.collector.counts import Counts
 from kmsg_exporter.collector.entrance import Asks, Entrance
 from kmsg_exporter.collector.errors import explanation, rpc_answer
 from kmsg_exporter.collector.figures import CONTENT_TYPE, Figures
-from kmsg_exporter.collector.fleet import SILENT_AFTER_SECONDS
 from kmsg_exporter.collector.headers import AnswerCancelled, SecurityHeaders
 from kmsg_exporter.collector.intake import Intake
 from kmsg_exporter.collector.pages import Pages
 from kmsg_exporter.collector.reading import Reading
+from kmsg_exporter.collector.silence import Silence
 from kmsg_exporter.collector.site import site_routes
 from kmsg_exporter.collector.store import Store
 from kmsg_exporter.errors import CollectorError, DecodeError
@@ -42,10 +42,10 @@ class Parts:
         store: Store,
         figures: Figures,
         counts: Counts,
+        silence: Silence,
         *,
         clock_ns: Callable[[], int] = time.time_ns,
         max_body_bytes: int = MAX_BODY_BYTES,
-        silent_after_seconds: float = SILENT_AFTER_SECONDS,
         page: str = "../",
         log: bool = False,
     ) -> None:
@@ -56,7 +56,7 @@ class Parts:
         reading = Reading(store.path)
         self._health = _health_routes(store, reading)
         self._intake = Intake(store, counts, max_body_bytes=max_body_bytes, page=page)
-        site = site_routes(reading, self._pages, clock_ns=clock_ns, silent_after_seconds=silent_after_seconds)
+        site = site_routes(reading, self._pages, silence, clock_ns=clock_ns)
         self._site = [*site, _metrics_route(figures)]
 
     def app(self, *, intake: bool = True, site: bool = True, guard: Asks | None = None) -> ASGIApp:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
-MAX_BODIES_BYTES: Final = 64 * 1024 * 1024
+MAX_BODIES_BYTES: Final = 32 * 1024 * 1024
 BODY_TIMEOUT_SECONDS: Final = 30.0
 
 _DESCRIBING: Final = (b"content-type", b"content-encoding", b"content-length")
@@ -20,14 +20,14 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class Room:
-    """What all bodies under way may take together. For one event loop."""
+    """What all bodies under way may take together, and their events until they are stored. For one event loop."""
 
     def __init__(self, limit_bytes: int = MAX_BODIES_BYTES) -> None:
         self.left = limit_bytes
 
     @contextmanager
     def share(self) -> Iterator[Callable[[int], None]]:
-        """Gives a function that takes so many bytes more; they are given back when it is left."""
+        """Gives a function that takes so many bytes more, or gives some back; the rest is when this is left."""
         taken = 0
 
         def take(count: int) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from heapq import nlargest
+from typing import Final
 
 from kmsg_exporter.collector.question import Question
 from kmsg_exporter.collector.reading import Reading, where
@@ -22,7 +23,7 @@ _BAR: Final = (
     "total(emptyings * (severe = 0 AND expected)) FROM {} WHERE listed_unix_ns >= ? AND listed_unix_ns < ? AND {}"
 )
 _LATEST_NS: Final = 2**63 - 1
-_Row = tuple[Any, ...]
+MAX_NAMES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +52,31 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """`emptyings` may be more than `events`: one event may stand for several. `severe` counts events."""
+    """`emptyings` may be more than `events`: one event may stand for several. `severe` counts events.
+
+    `more_culprits`, `more_places`: there are more than are told apart, and those with the fewest are left out.
+    """
 
     events: int
     emptyings: int
     severe: int
     culprits: tuple[Tally, ...]
     places: tuple[Tally, ...]
+    more_culprits: bool = False
+    more_places: bool = False
 
 
 def totals(reading: Reading, question: Question, *, found: Found | None = None) -> Totals:
     """Who and where, most first."""
     conditions, values = where(question, found=found)
+    events = emptyings = severe = 0
+    culprits, places = _Ranking(), _Ranking()
     with reading.connected() as connection:
-        rows = [tuple(row) for row in connection.execute(_GROUPS.format(" AND ".join(conditions)), values)]
-    return Totals(
-        events=sum(row[5] for row in rows),
-        emptyings=sum(row[6] for row in rows),
-        severe=sum(row[7] for row in rows),
-        culprits=_tallies(rows, lambda row: row[0:3], lambda row: row[3:5]),
-        places=_tallies(rows, lambda row: row[3:5], lambda row: row[0:3]),
-    )
+        for row in connection.execute(_GROUPS.format(" AND ".join(conditions)), values):
+            events, emptyings, severe = events + row[5], emptyings + row[6], severe + row[7]
+            culprits.add(row[0:3], *row[6:9])
+            places.add(row[3:5], *row[6:9])
+    return Totals(events, emptyings, severe, culprits.tallies(), places.tallies(), culprits.more, places.more)
 
 
 def bars(reading: Reading, question: Question, edges: Sequence[int], *, found: Found | None = None) -> tuple[Bar, ...]:
@@ -117,14 +122,26 @@ def _bar(connection: sqlite3.Connection, query: str, values: Sequence[int | str]
     return Bar(*(int(count) for count in connection.execute(query, values).fetchone()))
 
 
-def _tallies(rows: Iterable[_Row], name: Callable[[_Row], _Row], beside: Callable[[_Row], _Row]) -> tuple[Tally, ...]:
-    sums: dict[_Row, list[int]] = {}
-    others: dict[_Row, set[_Row]] = {}
-    for row in rows:
-        counted = sums.setdefault(name(row), [0, 0, 0])
-        counted[0] += row[6]
-        counted[1] += row[7]
-        counted[2] = max(counted[2], row[8])
-        others.setdefault(name(row), set()).add(beside(row))
-    tallies = [Tally(key, emptyings, severe, len(others[key]), last) for key, (emptyings, severe, last) in sums.items()]
-    return tuple(sorted(tallies, key=lambda tally: (-tally.emptyings, tally.name)))
+class _Ranking:
+    """Bounded: names come from nodes, which may send as many as they like."""
+
+    def __init__(self) -> None:
+        self.more = False
+        self._sums: dict[tuple[str, ...], list[int]] = {}
+
+    def add(self, name: tuple[str, ...], emptyings: int, severe: int, last_unix_ns: int) -> None:
+        """Of one culprit in one place: no two are of the same two."""
+        sums = self._sums.get(name)
+        if sums is None:
+            if len(self._sums) >= MAX_NAMES:
+                self.more = True
+                self._sums = dict(nlargest(MAX_NAMES // 2, self._sums.items(), key=lambda each: each[1][0]))
+            sums = self._sums[name] = [0, 0, 0, 0]
+        sums[0] += emptyings
+        sums[1] += severe
+        sums[2] += 1
+        sums[3] = max(sums[3], last_unix_ns)
+
+    def tallies(self) -> tuple[Tally, ...]:
+        tallies = [Tally(name, *sums) for name, sums in self._sums.items()]
+        return tuple(sorted(tallies, key=lambda tally: (-tally.emptyings, tally.name)))

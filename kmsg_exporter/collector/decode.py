@@ -21,7 +21,8 @@ from kmsg_exporter.collector.anyvalue import (
     string,
     wrong,
 )
-from kmsg_exporter.collector.event import Extent, Hello, Sender, StoredEvent
+from kmsg_exporter.collector.event import MAX_PATH, Extent, Hello, Sender, StoredEvent, clipped
+from kmsg_exporter.collector.weight import Weight, require_few_values
 from kmsg_exporter.errors import DecodeError
 from kmsg_exporter.model import LEVELS
 
@@ -39,12 +40,16 @@ _NODE_NAMES: Final = ("k8s.node.name", "host.name", "host.id", "service.instance
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one body holds. `refused` has one reason for each record that is not ours to keep, `kinds` a word for it."""
+    """What one body holds. `refused` has one reason for each record that is not ours to keep, `kinds` a word for it.
+
+    `bytes` is what all of it takes in memory.
+    """
 
     events: tuple[StoredEvent, ...]
     refused: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     hellos: tuple[Hello, ...] = ()
+    bytes: int = 0
 
 
 class _RefusedError(Exception):
@@ -58,32 +63,37 @@ class _RefusedError(Exception):
 def decode_logs(body: bytes) -> Batch:
     """Decode an ExportLogsServiceRequest.
 
-    Raises DecodeError when it is not one: the whole request is malformed and nothing of it may be stored.
+    Raises DecodeError when it is not one: the whole request is malformed and nothing of it may be stored. BodyTooLarge
+    when it would take too much memory.
     """
+    require_few_values(body)
     request = _parse(body)
     if not isinstance(request, dict):
         wrong(request, "an object", "the body")
     events: list[StoredEvent] = []
     refused: list[tuple[str, str]] = []
     hellos: list[Hello] = []
-    where = ""
+    weight, where = Weight(), ""
     try:
         for nth, logs in enumerate(objects(request, "resourceLogs")):
             where = at_logs = f"resourceLogs[{nth}]"
             resource = attributes_of(logs, "resource")
             for scope_nth, scope_logs in enumerate(objects(logs, "scopeLogs")):
                 where = at_scope = f"{at_logs}.scopeLogs[{scope_nth}]"
-                hellos += _hello(resource, attributes_of(scope_logs, "scope"))
+                for hello in _hello(resource, attributes_of(scope_logs, "scope")):
+                    weight.record()
+                    hellos.append(hello)
                 for record_nth, record in enumerate(objects(scope_logs, "logRecords")):
                     where = f"{at_scope}.logRecords[{record_nth}]"
+                    weight.record()
                     try:
-                        events.append(_event(resource, record))
+                        events.append(_event(resource, record, weight))
                     except _RefusedError as exc:
                         refused.append((f"{where}: {exc}", exc.kind))
     except Malformed as exc:
         raise (exc.within(where) if where else exc) from None
     reasons, kinds = zip(*refused, strict=True) if refused else ((), ())
-    return Batch(tuple(events), reasons, kinds, tuple(hellos))
+    return Batch(tuple(events), reasons, kinds, tuple(hellos), weight.bytes)
 
 
 def _parse(body: bytes) -> Any:
@@ -114,7 +124,7 @@ def _hello(resource: dict[str, Any], scope: dict[str, Any]) -> Iterator[Hello]:
         yield Hello(sender_of(resource, scope), _node(resource))
 
 
-def _event(resource: dict[str, Any], record: dict[str, Any]) -> StoredEvent:
+def _event(resource: dict[str, Any], record: dict[str, Any], weight: Weight) -> StoredEvent:
     plain = attributes(record)
     name = string(record, "eventName") or plain.get("event.name")
     time_unix_ns = _unix_ns(record, "timeUnixNano") or _unix_ns(record, "observedTimeUnixNano")
@@ -133,6 +143,7 @@ def _event(resource: dict[str, Any], record: dict[str, Any]) -> StoredEvent:
             "uid", f"attribute log.record.uid is {shown(uid)}: it must be a UUID or another short plain identifier"
         )
     text = _DOCUMENT.encode(document)
+    weight.document(text)
     if len(text) > MAX_RECORD_BYTES or len(text.encode()) > MAX_RECORD_BYTES:
         raise _RefusedError("size", f"the record is over {MAX_RECORD_BYTES} bytes")
     return StoredEvent(
@@ -140,7 +151,7 @@ def _event(resource: dict[str, Any], record: dict[str, Any]) -> StoredEvent:
         time_unix_ns=time_unix_ns,
         node=_node(resource),
         comm=_text(plain, "kmsg.process.comm"),
-        exe=_text(plain, "process.executable.path"),
+        exe=_string(plain, "process.executable.path")[:MAX_PATH],
         origin=_text(plain, "kmsg.process.origin"),
         document=text,
         sender=sender_of(resource, plain),
@@ -195,6 +206,10 @@ def _unix_ns(record: dict[str, Any], field: str) -> int | None:
 
 
 def _text(attributes: dict[str, Any], key: str) -> str:
+    return clipped(_string(attributes, key))
+
+
+def _string(attributes: dict[str, Any], key: str) -> str:
     value = attributes.get(key)
     return value if isinstance(value, str) else ""
 

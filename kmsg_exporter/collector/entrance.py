@@ -16,6 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kmsg_exporter.collector.counts import Counts
 
 MAX_REQUESTS: Final = 256
+# A password that is new takes some 70 ms of a core, one after the other: more than this would wait for 5 seconds.
+MAX_CHECKS: Final = 64
 OPEN: Final = ("/-/healthy", "/-/ready")
 _SHOWN: Final = 200
 
@@ -39,6 +41,7 @@ class Entrance:
         self._guard = guard
         self._log = log
         self._under_way = 0
+        self._waiting = 0
         self._checking = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,40 +53,60 @@ class Entrance:
                 status = message["status"]
             await send(message)
 
-        self._under_way += 1
         try:
-            await (await self._chosen(scope))(scope, receive, watched)
+            if scope["path"] in OPEN:
+                await self._app(scope, receive, watched)
+            elif refusal := await self._refusal(scope):
+                await refusal(scope, receive, watched)
+            else:
+                await self._answered(scope, receive, watched)
         finally:
-            self._under_way -= 1
             self._counts.requests[status] += 1
             if self._log:
                 _log_request(scope, status, time.monotonic() - began)
 
-    async def _chosen(self, scope: Scope) -> ASGIApp:
-        if scope["path"] in OPEN:
-            return self._app
-        if self._under_way > MAX_REQUESTS:
-            return JSONResponse(
-                {"code": 14, "message": f"{MAX_REQUESTS} requests are being answered, as many as allowed"},
-                503,
-                {"Retry-After": "1"},
-            )
-        if self._guard is None or await self._allowed(self._guard, scope):
-            return self._app
-        answer = JSONResponse(
-            {"code": 16, "message": "a name and its password, or a token, that this collector knows is needed"}, 401
-        )
-        for challenge in self._guard.challenges():
-            answer.headers.append("WWW-Authenticate", challenge)
-        return answer
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Only who is let in takes one of the places."""
+        self._under_way += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._under_way -= 1
 
-    async def _allowed(self, guard: Asks, scope: Scope) -> bool:
-        authorization = Headers(scope=scope).get("authorization")
-        verdict = guard.verdict(authorization)
-        if verdict is not None:
-            return verdict
-        async with self._checking:  # one at a time, so that threads are left for those who are known
-            return await run_in_threadpool(guard.allow, authorization)
+    async def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """Who is not let in, or not now, is told so at once; a password that is not known yet waits to be checked."""
+        if self._guard is not None:
+            verdict = self._guard.verdict(authorization := Headers(scope=scope).get("authorization"))
+            if verdict is None:
+                if self._waiting >= MAX_CHECKS:
+                    return _busy(f"{MAX_CHECKS} passwords are being checked")
+                verdict = await self._checked(self._guard, authorization)
+            if not verdict:
+                return _unknown(self._guard)
+        if self._under_way >= MAX_REQUESTS:
+            return _busy(f"{MAX_REQUESTS} requests are being answered")
+        return None
+
+    async def _checked(self, guard: Asks, authorization: str | None) -> bool:
+        self._waiting += 1
+        try:
+            async with self._checking:  # one at a time, so that threads are left for those who are known
+                return await run_in_threadpool(guard.allow, authorization)
+        finally:
+            self._waiting -= 1
+
+
+def _busy(what: str) -> ASGIApp:
+    return JSONResponse({"code": 14, "message": f"{what}, as many as allowed"}, 503, {"Retry-After": "1"})
+
+
+def _unknown(guard: Asks) -> ASGIApp:
+    answer = JSONResponse(
+        {"code": 16, "message": "a name and its password, or a token, that this collector knows is needed"}, 401
+    )
+    for challenge in guard.challenges():
+        answer.headers.append("WWW-Authenticate", challenge)
+    return answer
 
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:

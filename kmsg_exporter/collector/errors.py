@@ -8,7 +8,7 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from kmsg_exporter.errors import DecodeError
+from kmsg_exporter.errors import BodyTooLarge, DecodeError
 
 _RETRY_AFTER: Final = {"Retry-After": "10"}
 # google.rpc.Code, as OTLP/HTTP wants its errors
@@ -23,6 +23,8 @@ def explanation(exc: Exception) -> tuple[int, str, dict[str, str]]:
     match exc:
         case HTTPException():
             return exc.status_code, exc.detail, dict(exc.headers or {})
+        case BodyTooLarge():
+            return 413, str(exc), {}
         case DecodeError():
             return 400, str(exc), {}
         case _:

@@ -12,6 +12,9 @@ Attributes = Mapping[str, Any]
 
 EARLIEST_BELIEVED_NS: Final = 1_577_836_800_000_000_000  # 2020-01-01, before this program existed
 CLOCK_TOLERANCE_NS: Final = 60_000_000_000
+# of a column, in characters: the document has the whole
+MAX_NAME: Final = 256
+MAX_PATH: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,11 @@ class ReceivedEvent:
     received_unix_ns: int
     cursor: str
     variant: int = 0
+
+
+def clipped(name: str) -> str:
+    """A name as columns have it: a node may send any, and each is written to more than one index."""
+    return name[:MAX_NAME]
 
 
 def believed_unix_ns(time_unix_ns: int | None, received_unix_ns: int) -> int:

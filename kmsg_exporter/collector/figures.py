@@ -25,6 +25,7 @@ from kmsg_exporter import __version__
 from kmsg_exporter.collector.counts import Counts
 from kmsg_exporter.collector.histogram import Histogram
 from kmsg_exporter.collector.ledger import MISSING, SILENT, VERSIONS
+from kmsg_exporter.collector.silence import Silence
 from kmsg_exporter.collector.store import Store, explained
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -114,14 +115,14 @@ class Figures(Collector):
         store: Store,
         counts: Counts,
         *,
-        silent_after_seconds: float,
+        silence: Silence,
         max_bytes: int,
         revision: str,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._store = store
         self._counts = counts
-        self._silent_after_ns = int(silent_after_seconds * _NS)
+        self._silence = silence
         self._max_bytes = max_bytes
         self._revision = revision
         self._clock_ns = clock_ns
@@ -172,9 +173,7 @@ class Figures(Collector):
 
     def _asked(self) -> _Look:
         path = self._store.path
-        before = self._clock_ns() - self._silent_after_ns
-        if self._store.opened_unix_ns > before:  # while the collector was away nobody could be heard
-            before = 0
+        before = self._silence.before_ns(self._clock_ns())
         with (
             explained(f"can't read the collector's store {path}"),
             closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from kmsg_exporter.collector.reading import Reading
+from kmsg_exporter.collector.silence import Silence
 
-SILENT_AFTER_SECONDS: Final = 900
 PAGE_AGENTS: Final = 200
 STATES: Final = ("silent", "missing", "reporting", "quiet")
 
@@ -29,8 +29,8 @@ _AGENTS: Final = f"""
   known AS (
     SELECT agent.instance, cluster, node, host_id, version, first_seen_unix_ns, last_seen_unix_ns, hello_unix_ns,
            coalesce(missing.missing, 0) AS missing,
-           CASE WHEN last_seen_unix_ns >= :heard THEN 'reporting' WHEN hello_unix_ns IS NULL THEN 'quiet'
-                ELSE 'silent' END AS state
+           CASE WHEN hello_unix_ns IS NULL AND last_seen_unix_ns < :since THEN 'quiet'
+                WHEN last_seen_unix_ns < :before THEN 'silent' ELSE 'reporting' END AS state
     FROM agent LEFT JOIN missing USING (instance))
 """  # noqa: S608
 
@@ -78,11 +78,11 @@ class Fleet:
 
 
 class Agents:
-    """Questions about agents. One is silent that said hello and has not been heard of for `silent_after_seconds`."""
+    """Questions about agents."""
 
-    def __init__(self, reading: Reading, *, silent_after_seconds: float = SILENT_AFTER_SECONDS) -> None:
+    def __init__(self, reading: Reading, silence: Silence) -> None:
         self._reading = reading
-        self._silent_after_ns = int(silent_after_seconds * 10**9)
+        self._silence = silence
 
     def fleet(self, *, now_ns: int) -> Fleet:
         with self._reading.connected() as connection:
@@ -153,4 +153,4 @@ class Agents:
         return tuple(Stream(*row) for row in rows)
 
     def _values(self, now_ns: int) -> dict[str, object]:
-        return {"heard": now_ns - self._silent_after_ns}
+        return {"since": self._silence.since_ns(now_ns), "before": self._silence.before_ns(now_ns)}

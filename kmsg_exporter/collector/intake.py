@@ -21,9 +21,8 @@ from kmsg_exporter.errors import CollectorError, DecodeError
 PATH: Final = "/v1/logs"
 MAX_REASONS: Final = 3
 INLINE_BYTES: Final = 64 * 1024
-# A body of 4 MiB is many times that while it is decoded.
-DECODED_AT_ONCE: Final = 4
 STORE_SECONDS: Final = 30.0
+_LATER: Final = {"Retry-After": "10"}
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +42,8 @@ class Intake:
         self._counts = counts
         self._max_body_bytes = max_body_bytes
         self._room = Room()
-        self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
+        # one at a time: it is many times its body while it is decoded, and two would not be quicker with one GIL
+        self._decoding = asyncio.Lock()
 
     def before(self, app: ASGIApp) -> ASGIApp:
         async def receive_or_pass(scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,18 +59,23 @@ class Intake:
             if scope["method"] != "POST":
                 raise HTTPException(405, headers={"Allow": "POST"})
             return await self._taken(scope, receive)
-        except (HTTPException, DecodeError, CollectorError) as exc:
+        except (HTTPException, CollectorError) as exc:
             return rpc_answer(*explanation(exc))
 
     async def _taken(self, scope: Scope, receive: Receive) -> ASGIApp:
+        if self._store.hung:
+            raise HTTPException(503, "nothing is stored any more: try again later", _LATER)
         with self._room.share() as take:
             body = await read_json_body(scope["headers"], receive, limit_bytes=self._max_body_bytes, take=take)
             # a thread of its own costs as much as some tens of KB; more would hold up everybody else
             if len(body) <= INLINE_BYTES:
-                batch = decode_logs(body)
+                batch = _decoded(body)
             else:
                 async with self._decoding:
-                    batch = await run_in_threadpool(decode_logs, body)
+                    batch = await run_in_threadpool(_decoded, body)
+            if not isinstance(batch, Batch):
+                return rpc_answer(*batch)
+            take(batch.bytes - len(body))
             del body
             outcome = await _stored(self._store, batch)
         if batch.kinds:
@@ -96,15 +101,21 @@ def _done(links: list[tuple[bytes, bytes]]) -> ASGIApp:
     return answer
 
 
+def _decoded(body: bytes) -> Batch | tuple[int, str, dict[str, str]]:
+    """What was wrong as its answer: an exception would keep what was made of the body until garbage is collected."""
+    try:
+        return decode_logs(body)
+    except DecodeError as exc:
+        return explanation(exc)
+
+
 async def _stored(store: Store, batch: Batch) -> Outcome:
     if not batch.events and not batch.hellos:
         return Outcome()
     try:
         return await asyncio.wait_for(asyncio.wrap_future(store.add(batch.events, batch.hellos)), STORE_SECONDS)
     except TimeoutError as exc:
-        raise HTTPException(
-            503, f"the store took more than {STORE_SECONDS:g} seconds: try again", {"Retry-After": "10"}
-        ) from exc
+        raise HTTPException(503, f"the store took more than {STORE_SECONDS:g} seconds: try again", _LATER) from exc
 
 
 def _reasons(batch: Batch, outcome: Outcome) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from kmsg_exporter.collector.event import Hello, Sender, StoredEvent
+from kmsg_exporter.collector.event import Hello, Sender, StoredEvent, clipped
 
 MAX_STREAMS: Final = 64
-MAX_TEXT: Final = 256
 FORGET_STEP: Final = 500
 
 # What each stream lacks between its first and its last event, and what lies between one boot's last and the next one's
@@ -31,9 +30,9 @@ VERSIONS: Final = "SELECT version, count(*) FROM agent GROUP BY version ORDER BY
 def agent_name(sender: Sender, node: str) -> str | None:
     """What tells an agent from the others: its instance, else its host or node; None for one that says nothing."""
     if sender.instance:
-        return sender.instance[:MAX_TEXT]
+        return clipped(sender.instance)
     named = f"host:{sender.host_id}" if sender.host_id else f"node:{node}" if node else ""
-    return f"{named}@{sender.cluster}"[:MAX_TEXT] if named else None
+    return clipped(f"{named}@{sender.cluster}") if named else None
 
 
 @dataclass(slots=True)
@@ -59,7 +58,7 @@ class Heard:
         self.agents[name] = (event.sender, event.node)
         sequence = event.sender.sequence
         if new and sequence:
-            span = self.spans.setdefault((name, event.sender.boot_id[:MAX_TEXT]), _Span(sequence, sequence, 0))
+            span = self.spans.setdefault((name, clipped(event.sender.boot_id)), _Span(sequence, sequence, 0))
             span.first, span.last = min(span.first, sequence), max(span.last, sequence)
             span.stored += 1
 
@@ -71,7 +70,7 @@ class Heard:
         self.agents[name] = (hello.sender, hello.node)
         self.greeted.add(name)
         if hello.sender.sequence is not None:
-            key = name, hello.sender.boot_id[:MAX_TEXT]
+            key = name, clipped(hello.sender.boot_id)
             self.given[key] = max(self.given.get(key, 0), hello.sender.sequence)
 
 
@@ -119,7 +118,7 @@ class Ledger:
         return len(names)
 
     def _write_agent(self, name: str, sender: Sender, node: str, now_ns: int, *, greeted: bool) -> None:
-        said = tuple(text[:MAX_TEXT] for text in (sender.cluster, node, sender.host_id, sender.version))
+        said = tuple(map(clipped, (sender.cluster, node, sender.host_id, sender.version)))
         known = self._connection.execute(
             "UPDATE agent SET cluster = ?, node = ?, host_id = ?, version = ?, last_seen_unix_ns = ?, "
             "hello_unix_ns = coalesce(?, hello_unix_ns) WHERE instance = ?",

@@ -14,6 +14,16 @@ def plain_event(received: ReceivedEvent) -> dict[str, Any]:
 
     Times are RFC 3339 in UTC and, exact, nanoseconds as decimal strings; `time` is null when none was given.
     """
+    return {**_columns(received), **json.loads(received.event.document)}
+
+
+def event_json(received: ReceivedEvent) -> bytes:
+    """The same as JSON, without taking the record apart: hundreds of them are one answer."""
+    columns = json.dumps(_columns(received), ensure_ascii=False, separators=(",", ":"))
+    return f"{columns[:-1]},{received.event.document[1:]}".encode()
+
+
+def _columns(received: ReceivedEvent) -> dict[str, Any]:
     event = received.event
     return {
         "uid": event.uid,
@@ -31,5 +41,4 @@ def plain_event(received: ReceivedEvent) -> dict[str, Any]:
         "emptyings": event.extent.emptyings,
         "hidden": event.extent.hidden,
         "severe": event.extent.severe,
-        **json.loads(event.document),
     }

@@ -16,6 +16,7 @@ from kmsg_exporter.model import LEVELS
 
 SEVERE: Final = frozenset(LEVELS[:4])  # emerg to err
 LATE_SECONDS: Final = 60
+MAX_CHAIN: Final = 64  # an agent names 16; each is a hundred bytes of a page, of three in the record
 CLOCK_COLUMNS: Final = len("[   12.345678] ")
 
 _ANCESTOR: Final = re.compile(r"(\d+) (.*?)(?: (/.*))?", re.DOTALL)
@@ -140,7 +141,7 @@ def _facts(attributes: Attributes) -> tuple[tuple[str, str], ...]:
 
 
 def _chain(ancestors: Sequence[str], origin: str) -> tuple[Link, ...]:
-    links = [_ancestor(text) for text in ancestors]
+    links = [_ancestor(text) for text in ancestors[:MAX_CHAIN]]
     nearest = next((index for index, link in enumerate(links) if link.comm == origin), None)
     return tuple(replace(link, origin=index == nearest) for index, link in enumerate(links))
 

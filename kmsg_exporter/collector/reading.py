@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ from kmsg_exporter.errors import DecodeError
 # A reader that takes its time keeps the write-ahead log from being folded in.
 READ_TIMEOUT_SECONDS: Final = 5.0
 
+# What a page has of documents, in memory: each of its events may have the 256 KiB that one is allowed.
+PAGE_BYTES: Final = 4 * 1024 * 1024
+
 _CURSOR: Final = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")
 _ARRIVAL: Final = re.compile(r"[0-9]{1,19}")
 _PROGRESS_STEPS: Final = 20_000
@@ -30,6 +34,7 @@ _COLUMNS: Final = (
     "instance, boot_id, sequence, cluster, host_id, version, emptyings, hidden, severe, expected"
 )
 _EVENTS: Final = f"SELECT {_COLUMNS} FROM event JOIN document USING (seq)"  # noqa: S608
+_EVENT: Final = f"{_EVENTS} WHERE seq = ?"
 _ARRIVED: Final = f"SELECT {_COLUMNS} FROM event NOT INDEXED JOIN document USING (seq)"  # in the order of seq  # noqa: S608
 _AMONG: Final = "seq IN (SELECT value FROM json_each(?))"
 
@@ -49,10 +54,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Events in the order in which they came; `arrived` is where the next ones start."""
+    """Events in the order in which they came; `arrived` is where the next ones start, `more` whether there are any."""
 
     events: tuple[ReceivedEvent, ...]
     arrived: str
+    more: bool = False
 
 
 class Reading:
@@ -84,6 +90,7 @@ class Reading:
     ) -> Page:
         """At most `limit` events, newest first: those just older than the cursor `before`, or just newer than `after`.
 
+        They are fewer where they are large: the page's cursor goes on behind PAGE_BYTES.
         `found` is what a search for the question's text has given; without it the search goes on until there are
         enough for this page, or until its time is over: then the page is short, and its cursor goes on there.
         DecodeError for a bad cursor.
@@ -104,10 +111,10 @@ class Reading:
             ordered = f"ORDER BY listed_unix_ns {order}, seq {order}"
             # the numbers first: what may have to be sorted is small then
             chosen = f"SELECT seq FROM event WHERE {' AND '.join(conditions)} {ordered} LIMIT ?"  # noqa: S608
-            query = f"{_EVENTS} WHERE seq IN ({chosen}) {ordered}"
-            rows = connection.execute(query, (*values, limit + 1)).fetchall()
-        events = tuple(_received(row) for row in rows[:limit])
-        further = events[-1].cursor if len(rows) > limit else found.stopped if found else None
+            seqs = connection.execute(chosen, (*values, limit + 1)).fetchall()
+            rows, more = _fitting((connection.execute(_EVENT, seq).fetchone() for seq in seqs), limit)
+        events = tuple(_received(row) for row in rows)
+        further = events[-1].cursor if more else found.stopped if found else None
         if forward:
             older = events[0].cursor if events else after
             return Page(events[::-1], older, further or (events[-1].cursor if events else after), further is None)
@@ -135,9 +142,8 @@ class Reading:
             newest = _newest(connection)
             if int(after) >= newest:
                 return Arrivals((), str(newest))
-            rows = connection.execute(query, (*values, int(after), limit + 1)).fetchall()
-        events = tuple(_received(row) for row in rows[:limit])
-        return Arrivals(events, str(rows[limit - 1]["seq"] if len(rows) > limit else newest))
+            rows, more = _fitting(connection.execute(query, (*values, int(after), limit + 1)), limit)
+        return Arrivals(tuple(_received(row) for row in rows), str(rows[-1]["seq"] if more else newest), more)
 
     def arrived(self) -> str:
         """The cursor behind all that has come until now."""
@@ -179,6 +185,18 @@ def where(question: Question, *, found: Found | None = None) -> tuple[list[str],
         conditions.append(_AMONG)
         values.append(json.dumps(found.seqs))
     return conditions, values
+
+
+def _fitting(rows: Iterable[sqlite3.Row], limit: int) -> tuple[list[sqlite3.Row], bool]:
+    """As many as a page has, one at least, and whether there are more."""
+    taken: list[sqlite3.Row] = []
+    left = PAGE_BYTES
+    for row in rows:
+        left -= sys.getsizeof(row["text"])
+        if taken and (len(taken) == limit or left < 0):
+            return taken, True
+        taken.append(row)
+    return taken, False
 
 
 def _newest(connection: sqlite3.Connection) -> int:

@@ -57,17 +57,25 @@ class Retention:
         self._offset_ns = clock_ns() - self._began_ns
         self._full = False
         self._page_size = self._pragma("page_size")
+        self._settled = self._used_bytes()
+
+    def keep_up(self) -> Gone:
+        """After a commit: let go of as much as it has added beyond the bound. Raises sqlite3.Error.
+
+        What was beyond it before is left to step(): who lowers the bound by gigabytes wants events stored meanwhile.
+        """
+        gone = 0
+        while self._over() and self._used_bytes() > self._settled and (oldest := self._oldest(_LAST)):
+            self._delete(oldest)
+            gone += len(oldest)
+        self._settled = self._used_bytes()
+        return Gone(bytes=gone, more=self._full)
 
     def step(self) -> Gone:
         """Let go of at most STEP_EVENTS. Raises sqlite3.Error."""
-        if old := self._old():
-            self._delete(old)
-            return Gone(age=len(old), more=len(old) == STEP_EVENTS)
-        if not self._over():
-            return Gone()
-        oldest = self._oldest(_LAST)
-        self._delete(oldest)
-        return Gone(bytes=len(oldest), more=len(oldest) == STEP_EVENTS)
+        gone = self._step()
+        self._settled = self._used_bytes()
+        return gone
 
     def forget_before_ns(self) -> int:
         """Agents that were last heard of before this moment are forgotten; 0 is none."""
@@ -82,6 +90,16 @@ class Retention:
     def _now_ns(self) -> int:
         """The wall clock, or less: one that was set forward by a year must not cost a year of events."""
         return min(self._clock_ns(), self._offset_ns + self._running_ns())
+
+    def _step(self) -> Gone:
+        if old := self._old():
+            self._delete(old)
+            return Gone(age=len(old), more=len(old) == STEP_EVENTS)
+        if not self._over():
+            return Gone()
+        oldest = self._oldest(_LAST)
+        self._delete(oldest)
+        return Gone(bytes=len(oldest), more=len(oldest) == STEP_EVENTS)
 
     def _old(self) -> list[tuple[int]]:
         """The oldest arrivals up to the first that is to be kept.
@@ -106,9 +124,11 @@ class Retention:
             "SELECT seq FROM event WHERE seq <= ? ORDER BY seq LIMIT ?", (last, STEP_EVENTS)
         ).fetchall()
 
+    def _used_bytes(self) -> int:
+        return self._page_size * self._pragma("page_count") - self.free_bytes()
+
     def _over(self) -> bool:
-        used = self._page_size * (self._pragma("page_count") - self._pragma("freelist_count"))
-        most = self._keep.max_bytes
+        used, most = self._used_bytes(), self._keep.max_bytes
         self._full = used > (most - most // _SLACK if self._full else most)
         return self._full
 

@@ -28,6 +28,7 @@ from kmsg_exporter.collector.figures import Figures
 from kmsg_exporter.collector.protocol import MAX_HEAD_BYTES, Connection, protocol
 from kmsg_exporter.collector.retention import Keep
 from kmsg_exporter.collector.schema import STORE_NAME
+from kmsg_exporter.collector.silence import SILENT_AFTER_SECONDS, Silence
 from kmsg_exporter.collector.store import Store
 from kmsg_exporter.errors import CollectorError, ConfigError
 from kmsg_exporter.webconfig import Guard
@@ -51,7 +52,7 @@ class Settings:
     allow_anonymous: bool = False
     page_address: tuple[str, int] | None = None
     keep: Keep = field(default_factory=Keep)
-    silent_after_seconds: float = 900.0
+    silent_after_seconds: float = SILENT_AFTER_SECONDS
     access_log: bool = False
     revision: str = "unknown"
     inside: bool = False
@@ -125,10 +126,11 @@ class CollectorServer:
         self, store: Store, listener: socket.socket, page: socket.socket | None, inside: socket.socket | None
     ) -> tuple[Crowd, list[Door]]:
         settings, counts = self._settings, Counts()
+        silence = Silence(settings.silent_after_seconds, store.opened_unix_ns)
         figures = Figures(
             store,
             counts,
-            silent_after_seconds=settings.silent_after_seconds,
+            silence=silence,
             max_bytes=settings.keep.max_bytes,
             revision=settings.revision,
         )
@@ -136,7 +138,7 @@ class CollectorServer:
             store,
             figures,
             counts,
-            silent_after_seconds=settings.silent_after_seconds,
+            silence,
             page="../" if page is None else self.url,
             log=settings.access_log,
         )

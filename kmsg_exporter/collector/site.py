@@ -14,12 +14,13 @@ from starlette.routing import Route
 
 from kmsg_exporter.collector.api import api_routes, variant_of
 from kmsg_exporter.collector.asking import Asking
-from kmsg_exporter.collector.fleet import SILENT_AFTER_SECONDS, STATES, Agents
+from kmsg_exporter.collector.fleet import STATES, Agents
 from kmsg_exporter.collector.links import Links
 from kmsg_exporter.collector.overview import overview
 from kmsg_exporter.collector.pages import Pages
 from kmsg_exporter.collector.question import Question
 from kmsg_exporter.collector.reading import Reading
+from kmsg_exporter.collector.silence import Silence
 from kmsg_exporter.errors import DecodeError
 
 FIRST_PAGE_SINCE: Final = "7d"
@@ -34,13 +35,13 @@ _STATIC: Final = {
 def site_routes(
     reading: Reading,
     pages: Pages,
+    silence: Silence,
     *,
     clock_ns: Callable[[], int] = time.time_ns,
-    silent_after_seconds: float = SILENT_AFTER_SECONDS,
 ) -> list[Route]:
     """Nothing of it writes."""
     asking = Asking()
-    site = _Site(reading, Agents(reading, silent_after_seconds=silent_after_seconds), pages, clock_ns)
+    site = _Site(reading, Agents(reading, silence), pages, clock_ns)
     static = {
         name: (files("kmsg_exporter.collector").joinpath("static", name).read_bytes(), media_type)
         for name, media_type in _STATIC.items()

@@ -54,11 +54,17 @@ class StoreState:
     commit_events: Histogram = field(default_factory=lambda: Histogram(COMMIT_EVENTS))
 
 
-@dataclass(frozen=True, slots=True)
 class _Write:
-    events: Sequence[StoredEvent]
-    hellos: Sequence[Hello]
-    done: Future[Outcome]
+    """Lets go of its events as soon as nobody waits for them any more: a writer that hangs leaves it in the queue."""
+
+    def __init__(self, events: Sequence[StoredEvent], hellos: Sequence[Hello]) -> None:
+        self.events = events
+        self.hellos = hellos
+        self.done: Future[Outcome] = Future()
+        self.done.add_done_callback(self._let_go)
+
+    def _let_go(self, _done: Future[Outcome]) -> None:
+        self.events, self.hellos = (), ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +122,9 @@ class Store:
 
         It raises CollectorError when they could not be stored; then none of them is.
         """
-        done: Future[Outcome] = Future()
-        self._queue.put(_Write(events, hellos, done))
-        return done
+        write = _Write(events, hellos)
+        self._queue.put(write)
+        return write.done
 
     def tidy(self) -> Future[None]:
         """Let go now of what is over the bounds, which else happens by and by."""
@@ -162,12 +168,13 @@ class Store:
             wanted = [item for item in group if item.done.set_running_or_notify_cancel()]
             if writes := [item for item in wanted if isinstance(item, _Write)]:
                 self._commit(writes)
+                more = self._quietly(self._keep_up) or more
             for task in wanted:
                 if isinstance(task, _Task):
                     _run(task)
             if not stopping and (more or not group or time.monotonic() >= self._tidy_at):
                 self._tidy_at = time.monotonic() + _TIDY_SECONDS
-                more = self._tidy_quietly()
+                more = self._quietly(self._tidy)
             self._busy_since = None
 
     def _commit(self, group: Sequence[_Write]) -> None:
@@ -222,9 +229,15 @@ class Store:
         )
         return gone.more or forgotten > 0
 
-    def _tidy_quietly(self) -> bool:
+    def _keep_up(self) -> bool:
+        with explained(f"can't tidy the collector's store {self.path}"):
+            gone = self._retention.keep_up()
+        self.state = replace(self.state, expired_bytes=self.state.expired_bytes + gone.bytes)
+        return gone.more
+
+    def _quietly(self, call: Callable[[], bool]) -> bool:
         try:
-            return self._tidy()
+            return call()
         except Exception as exc:  # noqa: BLE001 - the thread must not die of it
             if not self._failing:
                 _log.error("%s", exc)

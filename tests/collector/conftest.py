@@ -60,9 +60,10 @@ class Collector:
             answer = connection.getresponse()
             return answer.status, answer.read()
 
-    def post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+    def post(self, body: bytes, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
         with closing(self._connection()) as connection:
-            connection.request("POST", "/v1/logs", body, {"Content-Type": "application/json"})
+            connection.request("POST", "/v1/logs", body, {"Content-Type": "application/json", **named})
             answer = connection.getresponse()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
 
@@ -71,6 +72,12 @@ class Collector:
         status, text = self.get("/metrics")
         assert status == 200, text
         return next(float(line.split()[-1]) for line in text.decode().splitlines() if line.startswith(f"{name} "))
+
+    @property
+    def peak_mib(self) -> float:
+        """The most memory that it has had until now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._context is None:

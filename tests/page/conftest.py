@@ -17,8 +17,10 @@ from browser import Page, browser
 from fleet import fill, pairs
 from person import Person
 
+from kmsg_exporter.collector import server
 from kmsg_exporter.collector.schema import STORE_NAME
 from kmsg_exporter.collector.server import CollectorServer
+from kmsg_exporter.collector.silence import Silence
 
 HERE = Path(__file__).parent
 EVENTS = 1500
@@ -35,8 +37,8 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorSer
     """Shared: each test brings nodes of its own where it counts."""
     directory = tmp_path_factory.mktemp("collector")
     fill(directory / STORE_NAME, EVENTS, now_ns=time.time_ns(), nodes=120)
-    with CollectorServer("127.0.0.1", 0, directory) as server:
-        yield server
+    with CollectorServer("127.0.0.1", 0, directory) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -51,11 +53,13 @@ def person(page: Page, collector: CollectorServer) -> Person:
 
 
 @pytest.fixture
-def visitor(page: Page, tmp_path: Path) -> Iterator[Person]:
-    """Somebody at a collector that no test has sent anything to."""
+def visitor(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
+    """Somebody at a collector that no test has sent anything to, and that has listened for a day."""
+    day_ns = 86_400 * 10**9
+    monkeypatch.setattr(server, "Silence", lambda seconds, opened_ns: Silence(seconds, opened_ns - day_ns))
     fill(tmp_path / STORE_NAME, EVENTS, now_ns=time.time_ns(), nodes=120)
-    with CollectorServer("127.0.0.1", 0, tmp_path) as server:
-        yield Person(page, server.url.rstrip("/"))
+    with CollectorServer("127.0.0.1", 0, tmp_path) as running:
+        yield Person(page, running.url.rstrip("/"))
 
 
 @pytest.fixture

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browser import Page
+from fleet import fill
 from person import Person
+
+from kmsg_exporter.collector.schema import STORE_NAME
+from kmsg_exporter.collector.server import CollectorServer
 
 Send = Callable[..., None]
 PAGES = ("/", "/?since=all&severe=1", "/agents", "/node?node=fra-1-worker-076", "/nope")
@@ -237,6 +242,25 @@ FAINT = """(() => {
   }
   return [...faint];
 })()"""
+
+
+@pytest.mark.parametrize("events", [10, 100_000])
+def test_few_events_and_very_many_are_shown_alike(page: Page, tmp_path: Path, events: int) -> None:
+    fill(tmp_path / STORE_NAME, events, now_ns=time.time_ns())
+    with CollectorServer("127.0.0.1", 0, tmp_path) as server:
+        person = Person(page, server.url.rstrip("/"))
+        for path in ("/", "/?since=all"):
+            person.look(path)
+            shown = person.uids()
+            assert len(shown) == len(set(shown)) <= 30
+            assert person.sees("document.querySelectorAll('svg').length") >= 1
+            assert person.sees("document.documentElement.scrollWidth <= innerWidth")
+        assert len(shown) == min(events, 30)
+        assert (" emptyings in all" in person.text(), "agents report" in person.text()) == (True, True)
+        if events > 30:
+            person.sees("document.querySelector('.pager .next').click()")
+            person.waits("location.search.includes('before=') && document.readyState == 'complete'")
+            assert len(set(shown) | set(person.uids())) == 60
 
 
 def test_the_pictures_of_the_readme(visitor: Person, page: Page, pictures: Path) -> None:

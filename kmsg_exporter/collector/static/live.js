@@ -48,10 +48,10 @@
     try {
       const answer = await fetch(source, { cache: "no-store" });
       if (!answer.ok) throw new Error(String(answer.status));
-      const { events, arrived } = await answer.json();
+      const { events, arrived, more: further } = await answer.json();
       source.searchParams.set("arrived_after", arrived);
       waiting += events.length;
-      more = more || events.length >= 20;
+      more = further;
       if (undisturbed()) {
         if (waiting || Date.now() - taken > WHOLE_MS) await take(false);
         else say("");

@@ -19,7 +19,7 @@ from kmsg_exporter.collector.fleet import Fleet
 from kmsg_exporter.collector.links import Links
 from kmsg_exporter.collector.overview import Overview
 from kmsg_exporter.collector.pages import Pages
-from kmsg_exporter.collector.plain import plain_event
+from kmsg_exporter.collector.plain import event_json, plain_event
 from kmsg_exporter.collector.present import tell
 from kmsg_exporter.collector.reading import Page
 from kmsg_exporter.errors import DecodeError
@@ -52,7 +52,9 @@ def _check(event: StoredEvent, size: int) -> None:
     document = json.loads(event.document)
     assert document["attributes"]["log.record.uid"] == event.uid
     received = ReceivedEvent(event, _NOW_NS, "1")
-    json.dumps(plain_event(received), allow_nan=False).encode()
+    plain = plain_event(received)
+    json.dumps(plain, allow_nan=False).encode()
+    assert json.loads(event_json(received)) == plain
     story = tell(received, now_ns=_NOW_NS)
     assert story.coalesced >= 1
     assert min(story.severe, story.sample_records, story.sample_omitted) >= 0

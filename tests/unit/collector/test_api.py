@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -72,7 +73,39 @@ def test_a_follower_misses_nothing_that_comes_late(client: Any, record: Any, bod
     assert client.get(f"/api/events?arrived_after={third['arrived']}").json == {
         "events": [],
         "arrived": third["arrived"],
+        "more": False,
     }
+
+
+def test_an_answer_ends_behind_4_mib_of_events_and_goes_on_there(client: Any, record: Any, body: Any) -> None:
+    large = {"body": {"stringValue": "x" * 250_000}}
+    for first in range(0, 40, 10):
+        assert client.send(body(*(record(f"{number:02}", **large) for number in range(first, first + 10)))).text == "{}"
+    asked = "/api/events?limit=500"
+    walks: dict[str, list[list[str]]] = {"next": [], "previous": [], "arrived": []}
+    ways = (("next", "", "before"), ("previous", "1-1", "after"), ("arrived", "0", "arrived_after"))
+    for cursor, begin, parameter in ways:
+        at, more = begin, True
+        while more:
+            answer = client.get(f"{asked}&{parameter}={at}")
+            assert len(answer.body) < 4_500_000
+            walks[cursor].append(uids(answer.json))
+            at = answer.json[cursor]
+            more = answer.json["more"] if cursor == "arrived" else bool(at) and bool(answer.json["events"])
+    wanted = [f"{number:02}" for number in range(40)]
+    assert [*chain(*walks["next"])] == wanted[::-1]
+    assert [uid for each in walks["previous"] for uid in each[::-1]] == wanted
+    assert [*chain(*walks["arrived"])] == wanted
+    assert [len(each) for each in walks["arrived"]] == [16, 16, 8]
+
+
+def test_an_event_in_the_list_is_the_event_by_itself(client: Any, record: Any, body: Any) -> None:
+    attributes = {"kmsg.process.comm": '"\\\x00\u202e\U0001f600', "a": [], "b": {}, "kmsg.coalesced": 3}
+    client.send(body(record("a", attributes=attributes, body={"doubleValue": "NaN"})))
+    listed, alone = client.get("/api/events"), client.get("/api/events/a")
+    assert listed.headers["content-type"] == alone.headers["content-type"] == "application/json"
+    assert listed.json["events"] == [alone.json]
+    assert list(listed.json["events"][0]) == list(alone.json)
 
 
 def test_a_follower_hears_only_of_what_it_asked_for(client: Any, record: Any, body: Any) -> None:
@@ -84,7 +117,7 @@ def test_a_follower_hears_only_of_what_it_asked_for(client: Any, record: Any, bo
 
 def test_a_cursor_from_a_store_that_had_more_starts_at_the_end(client: Any, record: Any, body: Any) -> None:
     client.send(body(record("a")))
-    assert client.get("/api/events?arrived_after=99").json == {"events": [], "arrived": "1"}
+    assert client.get("/api/events?arrived_after=99").json == {"events": [], "arrived": "1", "more": False}
 
 
 def test_every_filter_is_the_pages(client: Any, record: Any, body: Any) -> None:

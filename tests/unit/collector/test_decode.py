@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kmsg_exporter.collector.decode import Batch, decode_logs
 from kmsg_exporter.collector.event import Hello, Sender
-from kmsg_exporter.errors import DecodeError
+from kmsg_exporter.errors import BodyTooLarge, DecodeError
 
 FIELDS = (
     "resourceLogs", "resource", "scopeLogs", "logRecords", "attributes", "key", "value", "values", "stringValue",
@@ -91,6 +91,20 @@ def test_an_event_is_decoded_with_the_columns_it_is_found_by() -> None:
     }
 
 
+def test_the_columns_of_an_event_are_bounded_and_its_document_has_the_whole(record: Any, body: Any) -> None:
+    names = ("kmsg.process.comm", "process.executable.path", "kmsg.process.origin", "kmsg.boot_id")
+    from_whom = ("k8s.node.name", "service.instance.id", "k8s.cluster.name", "host.id", "service.version")
+    attributes, resource = dict.fromkeys(names, "a" * 5_000), dict.fromkeys(from_whom, "r" * 5_000)
+    (event,) = decode_logs(body(record(attributes=attributes), resource=resource)).events
+    assert [len(each) for each in (event.comm, event.exe, event.origin, event.node)] == [256, 4096, 256, 256]
+    sender = event.sender
+    said = (sender.instance, sender.boot_id, sender.cluster, sender.host_id, sender.version)
+    assert [len(each) for each in said] == [256] * 5
+    document = json.loads(event.document)
+    assert document["attributes"]["kmsg.process.comm"] == "a" * 5_000
+    assert document["resource"]["k8s.node.name"] == "r" * 5_000
+
+
 def test_the_event_is_known_by_its_attribute_when_the_field_was_dropped(record: Any, body: Any) -> None:
     without = record()
     del without["eventName"]
@@ -118,6 +132,28 @@ def test_an_uid_that_is_no_plain_identifier_is_refused(record: Any, body: Any, u
 def test_a_record_too_large_to_be_one_of_ours_is_refused(record: Any, body: Any) -> None:
     batch = decode_logs(body(record("a", body={"stringValue": "x" * 300_000})))
     assert batch.refused == ("resourceLogs[0].scopeLogs[0].logRecords[0]: the record is over 262144 bytes",)
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"[[[[]]]]", b'{"":{}}', b"0", b'""', b"1e9"])
+def test_a_body_of_very_many_values_is_refused_before_it_is_parsed(value: bytes) -> None:
+    with pytest.raises(BodyTooLarge, match="the body has over 524288 values: send fewer records at a time"):
+        decode_logs(b"[" + b",".join([value] * 600_000))
+
+
+def test_a_resource_that_very_many_records_repeat_is_refused_before_all_have_it(record: Any, body: Any) -> None:
+    resource = {"large": "x" * 100_000}
+    batch = decode_logs(body(*(record(f"{number}") for number in range(100)), resource=resource))
+    assert len(batch.events) == 100
+    assert 100 * 100_000 < batch.bytes < 100 * 102_000
+    with pytest.raises(BodyTooLarge, match="its records are over 16777216 bytes, each with its resource: send fewer"):
+        decode_logs(body(*(record(f"{number}") for number in range(200)), resource=resource))
+
+
+def test_what_is_refused_and_who_says_hello_has_its_weight(record: Any, body: Any) -> None:
+    assert decode_logs(body(record(None))).bytes == 1024
+    assert decode_logs(body(scope={"kmsg.sequence": 1})).bytes == 1024
+    with pytest.raises(BodyTooLarge):
+        decode_logs(body(*[{}] * 17_000))
 
 
 @pytest.mark.parametrize(

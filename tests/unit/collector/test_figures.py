@@ -127,6 +127,9 @@ def test_an_agent_is_silent_when_the_collector_itself_has_listened_for_long_enou
         with closing(sqlite3.connect(tmp_path / "events.sqlite3")) as connection, connection:
             connection.execute("UPDATE agent SET last_seen_unix_ns = last_seen_unix_ns - 10000000000000")
         assert values(client)["kmsg_collector_silent_agents"] == silent
+        page = client.get("/agents").text
+        assert page.count('<span class="is-severe">silent</span>') == silent
+        assert (" silent" in client.get("/").text) == (silent > 0)
 
 
 def test_versions_without_end_are_a_few_series(client: Any, body: Any) -> None:
@@ -153,6 +156,10 @@ def test_a_hanging_writer_is_not_healthy_and_not_ready(client: Any, monkeypatch:
         answer = client.send(b'{"resourceLogs":[{"scopeLogs":[{"scope":{"attributes":[{"key":"kmsg.sequence"}]}}]}]}')
         assert (answer.status, answer.headers["retry-after"]) == (503, "10")
         assert at_it.is_set()
+        monkeypatch.setattr("kmsg_exporter.collector.intake.STORE_SECONDS", 3600.0)
+        again = client.send(b"no matter what")
+        assert (again.status, again.headers["retry-after"]) == (503, "10")
+        assert again.json == {"code": 14, "message": "nothing is stored any more: try again later"}
         answers = [client.get(path) for path in ("/-/healthy", "/-/ready")]
         assert [answer.status for answer in answers] == [503, 503]
         assert answers[0].text == "not healthy: nothing is stored any more: restart it\n"

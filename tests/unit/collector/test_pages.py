@@ -10,8 +10,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from kmsg_exporter.collector import counting, server
 from kmsg_exporter.collector.server import CollectorServer
+from kmsg_exporter.collector.silence import Silence
 
+DAY_NS = 86_400 * 10**9
 HOSTILE = "<script>alert(1)</script>\x1b[31m\"'&{{7*7}}\u202e"
 ALL = "/?since=all"
 SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[31m&#34;&#39;&amp;{{7*7}}\\u202e"
@@ -169,6 +172,23 @@ def test_who_and_where_are_counted_with_links_to_their_events(client: Any, recor
     assert 'href="/?since=all&amp;comm=dmesg&amp;exe=%2Fusr%2Fbin%2Fdmesg&amp;origin=cleanup.sh"' in page
 
 
+def test_of_names_without_end_those_with_the_most_are_counted(
+    client: Any, record: Any, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "MAX_NAMES", 20)
+    for number in range(30):
+        often = {"kmsg.process.comm": f"often-{number}", "kmsg.coalesced": 100} if number % 5 == 0 else {}
+        attributes = {"kmsg.process.comm": f"once-{number}", **often}
+        client.send(body(record(f"{number}", attributes=attributes), node=f"node-{number}"))
+    text = text_of(client.get(ALL).text)
+    assert "624 emptyings in all on over 20 nodes" in text
+    for number in range(0, 30, 5):
+        assert f"often-{number} 100 1" in text
+        assert f"node-{number} 100 0" in text
+    assert text.count("over 12 more") == 2
+    assert "on 6 nodes" in text_of(client.get(f"{ALL}&q=often").text)
+
+
 def test_the_chart_has_a_table_with_the_same_numbers_and_links(client: Any, record: Any, body: Any) -> None:
     client.send(body(told(record, "a"), record("b"), record("c", attributes={"kmsg.expected": True})))
     page = client.get("/?since=2024-02-03T00:00:00Z&until=2024-02-04T00:00:00Z").text
@@ -218,6 +238,13 @@ def test_another_event_of_the_same_identifier_is_marked(
     assert client.get("/events/a?variant=2").status == 404
 
 
+@pytest.fixture
+def for_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So long the collector has listened, and nobody else is to blame for a silence."""
+    monkeypatch.setattr(server, "Silence", lambda seconds, opened_ns: Silence(seconds, opened_ns - DAY_NS))
+
+
+@pytest.mark.usefixtures("for_a_day")
 def test_agents_are_listed_with_what_is_missing_of_them(client: Any, server: CollectorServer) -> None:
     known(server, ("i-1", "node-1", 10), ("i-2", "node-2", 3600), ("i-3", "node-3", 7200, None))
     with sqlite3.connect(server.data_dir / "events.sqlite3") as store:
@@ -237,6 +264,15 @@ def test_agents_are_listed_with_what_is_missing_of_them(client: Any, server: Col
         "1 agent reports 1 silent last heard of 1 hour ago: node-2 1 say no hello 4 events missing of 1 agent" in state
     )
     assert "4 events missing" in text_of(client.get("/node?node=node-1").text)
+
+
+def test_who_could_not_be_heard_because_the_collector_was_away_is_not_silent(
+    client: Any, server: CollectorServer
+) -> None:
+    known(server, ("i-1", "node-1", 10), ("i-2", "node-2", 3600), ("i-3", "node-3", 7200, None))
+    assert "all 3 silent 0 events missing 0 reporting 2 say no hello 1" in text_of(client.get("/agents").text)
+    assert "2 agents report 1 say no hello no event is missing" in text_of(client.get("/").text)
+    assert "silent since" not in client.get("/node?node=node-2").text
 
 
 def known(server: CollectorServer, *agents: tuple[Any, ...]) -> None:

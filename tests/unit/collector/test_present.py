@@ -55,6 +55,12 @@ def test_the_chain_is_read_from_the_ancestors() -> None:
     )
 
 
+def test_a_chain_without_end_is_cut() -> None:
+    told = story({"kmsg.process.ancestors": [f"{number} sh" for number in range(60_000)]})
+    assert len(told.chain) == 64
+    assert told.chain[-1] == Link("sh", "", "63")
+
+
 def test_the_nearest_ancestor_of_the_origins_name_is_the_origin() -> None:
     told = story({"kmsg.process.ancestors": ["9 bash", "8 sshd", "7 sshd"]}, origin="sshd")
     assert [link.origin for link in told.chain] == [False, True, False]

@@ -72,6 +72,17 @@ def test_records_that_are_not_ours_are_a_partial_success(client: Any, record: An
     assert client.uids() == ["a"]
 
 
+def test_what_would_take_too_much_memory_is_413_and_nothing_of_it_is_stored(
+    client: Any, record: Any, body: Any
+) -> None:
+    sent = gzip.compress(body(record("a"), *[{}] * 1_000_000))
+    answer = client.send(sent, content_encoding="gzip")
+    message = "the body has over 524288 values: send fewer records at a time"
+    assert (answer.status, answer.json) == (413, {"code": 3, "message": message})
+    assert client.send(body(record("b"))).status == 200
+    assert client.uids() == ["b"]
+
+
 def test_a_uid_with_ever_other_content_is_kept_eight_times_and_then_refused(
     client: Any, record: Any, body: Any
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from kmsg_exporter.collector.event import StoredEvent
 from kmsg_exporter.collector.question import Question
 from kmsg_exporter.collector.reading import Arrivals, Reading
-from kmsg_exporter.collector.retention import Keep, Retention
+from kmsg_exporter.collector.retention import Gone, Keep, Retention
 from kmsg_exporter.collector.schema import prepare
 from kmsg_exporter.collector.store import Store
 
@@ -130,6 +130,32 @@ def test_when_it_is_full_the_oldest_go_and_their_room_is_used_again(
         assert len(kept) + store.state.expired_bytes == 1000
         assert 200 < len(kept) < 2 * MIB / 4096
         assert max(sizes) < 3 * MIB
+
+
+def test_under_load_it_grows_no_further_than_by_what_one_commit_adds(
+    path: Path, stored: Callable[[], list[str]]
+) -> None:
+    """Ten times the bound, as much in each commit as many steps let go of, and nobody asks for tidiness."""
+    with Store(path, keep=Keep(max_bytes=4 * MIB), clock_ns=lambda: NOW_NS) as store:
+        for batch in range(20):
+            store.add([event(f"{batch:02}-{number:04}", size=900) for number in range(1_500)]).result(30)
+    kept = stored()
+    assert kept[-1] == "19-1499"
+    assert len(kept) + store.state.expired_bytes == 30_000
+    assert len(kept) * 900 < 4 * MIB
+    assert path.stat().st_size < 8 * MIB
+
+
+def test_a_bound_that_was_lowered_does_not_hold_up_what_is_to_be_stored(
+    path: Path, stored: Callable[[], list[str]]
+) -> None:
+    with Store(path, clock_ns=lambda: NOW_NS) as store:
+        store.add([event(f"{number:04}", size=900) for number in range(4_000)]).result(30)
+    with closing(sqlite3.connect(path, isolation_level=None)) as opened:
+        retention = Retention(opened, Keep(max_bytes=MIB), clock_ns=lambda: NOW_NS)
+        assert retention.keep_up() == Gone(more=True)
+        assert retention.step() == Gone(bytes=200, more=True)
+    assert len(stored()) == 3_800
 
 
 def test_what_has_expired_is_no_duplicate_any_more(path: Path, stored: Callable[[], list[str]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -26,6 +27,10 @@ SECOND_NS = 1_000_000_000
 
 def event(uid: str, *, ago_seconds: int = 0, node: str = "node-7", comm: str = "dmesg") -> StoredEvent:
     return StoredEvent(uid, NOW_NS - ago_seconds * SECOND_NS, node, comm, "/usr/bin/dmesg", "cleanup.sh", "{}")
+
+
+class Given(list[StoredEvent]):
+    """One that tells when it is gone."""
 
 
 def uids(store: Store, **query: Any) -> list[str]:
@@ -283,6 +288,27 @@ def test_a_writer_that_is_gone_or_at_one_thing_for_too_long_hangs(
         held.set()
         store.tidy().result(10)
     assert store.hung  # closed: no writer any more
+
+
+def test_events_that_nobody_waits_for_any_more_are_let_go_of_at_once(store: Store) -> None:
+    held, at_it = threading.Event(), threading.Event()
+
+    def stuck() -> None:
+        at_it.set()
+        held.wait(30)
+
+    stuck_at = store._ask(stuck)
+    assert at_it.wait(30)
+    given = Given([event("a")])
+    seen = weakref.ref(given)
+    waiting, other = store.add(given), store.add([event("b")])
+    del given
+    assert waiting.cancel()
+    assert seen() is None
+    held.set()
+    stuck_at.result(10)
+    other.result(10)
+    assert uids(store) == ["b"]
 
 
 def test_a_damaged_file_says_what_to_do(open_store: Callable[[], Store], path: Path) -> None:

@@ -1,0 +1,117 @@
+"""What is small on the wire and many times that once it is decoded or shown, four of each at once."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import pytest
+
+from kmsg_exporter.collector.body import MAX_BODY_BYTES
+from kmsg_exporter.collector.weight import MAX_VALUES
+
+AT_ONCE: Final = 4
+PEAK_MIB: Final = 200  # of the 256 that the chart allows; it starts with some 50
+RECORDS: Final = ('{"resourceLogs":[{"scopeLogs":[{"logRecords":[', "]}]}]}")
+SCOPES: Final = ('{"resourceLogs":[{"scopeLogs":[', "]}]}")
+VALUES: Final = (
+    '{"resourceLogs":[{"resource":{"attributes":[{"key":"a","value":{"arrayValue":{"values":[',
+    "]}}}]}}]}",
+)
+ANYTHING: Final = ('{"x":[', "]}")
+NAMED: Final = '{"eventName":"kmsg.emptied","attributes":[{"key":"log.record.uid","value":{"stringValue":"%x"}}]}'
+
+
+def filled(around: tuple[str, str], piece: str, count: int | None = None) -> bytes:
+    """As many of a piece as a body may have, else `count`; each may have a number in it."""
+    head, tail = around
+    if count is None:
+        count = (MAX_BODY_BYTES - len(head) - len(tail)) // (len(piece.encode()) + 1)
+    pieces = ",".join(piece % number if "%" in piece else piece for number in range(count))
+    return f"{head}{pieces}{tail}".encode()
+
+
+def most(around: tuple[str, str], piece: str) -> bytes:
+    """As many as have fewer values than are too many."""
+    return filled(around, piece, (MAX_VALUES - 100) // (1 + piece.count(",") + piece.count("{") + piece.count("[")))
+
+
+def repeated() -> bytes:
+    """A resource of a hundred KB that tens of thousands of small events have in common."""
+    attributes = filled(('{"resourceLogs":[{"resource":{"attributes":[', ']},"scopeLogs":['), '{"key":"%x"}', 9_000)
+    return attributes + filled(('{"logRecords":[', "]}]}]}"), NAMED, 25_000)
+
+
+BODIES: Final[Mapping[str, Callable[[], bytes]]] = {
+    "empty records": lambda: filled(RECORDS, "{}"),
+    "empty scopes": lambda: filled(SCOPES, "{}"),
+    "empty values": lambda: filled(VALUES, "{}"),
+    "arrays of arrays": lambda: filled(ANYTHING, "[[[[[[[[]]]]]]]]"),
+    "objects of objects": lambda: filled(ANYTHING, '{"":{"":{"":{}}}}'),
+    "many short texts": lambda: filled(ANYTHING, '"\u0100"'),
+    "just as many records": lambda: most(RECORDS, "{}"),
+    "just as many values": lambda: most(VALUES, '{"intValue":1}'),
+    "just as many arrays": lambda: most(ANYTHING, "[[[[[[[[]]]]]]]]"),
+    "just as many objects": lambda: most(ANYTHING, '{"":{"":{"":{}}}}'),
+    "just as many texts": lambda: most(ANYTHING, '"\u0100"'),
+    "many keys": lambda: filled(("{", "}"), '"%x":{"":0}', 170_000),
+    "large integers": lambda: filled(ANYTHING, "9" * 4_000),
+    "one long text": lambda: filled(("{", "}"), f'"x":"\U0001f600{"a" * (MAX_BODY_BYTES - 100)}"', 1),
+    "one long body of a record": lambda: filled(
+        RECORDS, f'{{"body":{{"stringValue":"\U0001f600{"a" * (MAX_BODY_BYTES - 100)}"}}}}', 1
+    ),
+    "hellos": lambda: filled(SCOPES, '{"scope":{"attributes":[{"key":"kmsg.sequence"}]}}'),
+    "a resource repeated": repeated,
+    "small events": lambda: filled(RECORDS, NAMED, 38_000),
+}
+
+
+@pytest.fixture(scope="module")
+def packed() -> dict[str, bytes]:
+    return {name: gzip.compress(made()[:MAX_BODY_BYTES], 1) for name, made in BODIES.items()}
+
+
+def listed(kind: str) -> dict[str, Any]:
+    """An event as large as one may be, which is many times that where it is taken apart or shown."""
+    value = {
+        "ancestors": {"arrayValue": {"values": [{"stringValue": "a"}] * 60_000}},
+        "lists": {"arrayValue": {"values": [{"arrayValue": {"values": []}}] * 60_000}},
+        "text": {"stringValue": "\U0001f600" + '"' * 100_000},
+    }[kind]
+    return {
+        "eventName": "kmsg.emptied",
+        "attributes": [{"key": "kmsg.process.ancestors" if kind == "ancestors" else "a", "value": value}],
+    }
+
+
+def test_what_is_shown_of_large_events_takes_no_more_either(start: Any) -> None:
+    collector = start()
+    peaks: dict[tuple[str, str], float] = {}
+    with ThreadPoolExecutor(AT_ONCE) as readers:
+        for kind in ("ancestors", "lists", "text"):
+            for number in range(20):
+                record = listed(kind)
+                uid = {"key": "log.record.uid", "value": {"stringValue": f"{kind}-{number}"}}
+                record["attributes"].append(uid)
+                sent = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]})
+                status, _, answer = collector.post(gzip.compress(sent.encode()), Content_Encoding="gzip")
+                assert (status, answer) == (200, b"{}")
+            for path in ("/api/events?limit=500", "/api/events?limit=500&arrived_after=0", "/?since=all"):
+                for status, _ in readers.map(collector.get, [path] * 2 * AT_ONCE):
+                    assert status == 200
+                peaks[kind, path] = collector.peak_mib
+    assert max(peaks.values()) < PEAK_MIB, peaks
+
+
+def test_hostile_bodies_take_no_more_memory_than_the_chart_allows(start: Any, body: Any, packed: Any) -> None:
+    collector = start()
+    peaks: dict[str, float] = {}
+    with ThreadPoolExecutor(AT_ONCE) as senders:
+        for name, sent in packed.items():
+            list(senders.map(lambda sent: collector.post(sent, Content_Encoding="gzip"), [sent] * AT_ONCE))
+            peaks[name] = collector.peak_mib
+    assert collector.post(body("late"))[0] == 200
+    assert max(peaks.values()) < PEAK_MIB, peaks
