@@ -17,7 +17,7 @@ now=$(DIST=$work "$top/deploy/debian/build.sh")
 version=$(dpkg-deb --field "$now" Version)
 next=$(DIST=$work "$top/deploy/debian/build.sh" "$version+next")
 
-KMSG_GUEST_HOME=$guest/systemd "$python" "$top/tests/guest/boot.py" 6.1 --memory 2G --timeout 540 \
+KMSG_GUEST_HOME=$guest/systemd "$python" "$top/tests/guest/boot.py" 6.1 --memory 2G --timeout 900 \
   --append 'rdinit=/lib/systemd/systemd systemd.show_status=no loglevel=5' \
   --copy "$now:/srv/kmsg-exporter.deb" --copy "$next:/srv/kmsg-exporter-next.deb" \
   --copy "$top/README.md:/srv/README.md" --copy "$work/tests:/srv/tests" \
