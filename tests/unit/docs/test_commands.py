@@ -61,8 +61,11 @@ def is_run(command: str, proof: Run) -> bool:
 
 def prerequisites(target: str) -> set[str]:
     """A target of the Makefile and all that it is made of."""
-    lines = re.findall(rf"^{target}:([^#\n]*)", (TOP / "Makefile").read_text(), re.MULTILINE)
-    needs = {word for line in lines for word in line.split() if re.fullmatch(r"[a-z-]+", word)}
+    rules = re.findall(rf"^{target}:([^#\n]*).*\n((?:\t.*\n)*)", (TOP / "Makefile").read_text(), re.MULTILINE)
+    made = [before for before, _ in rules] + [
+        line for _, recipe in rules for line in re.findall(r"\$\(MAKE\)(.*)", recipe)
+    ]
+    needs = {word for line in made for word in line.split() if re.fullmatch(r"[a-z]+(-[a-z]+)*", word)}
     return {target}.union(*map(prerequisites, needs))
 
 
