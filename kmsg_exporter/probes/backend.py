@@ -147,7 +147,9 @@ class RecordReader:
         """Trace records that the kernel dropped, pages and records that could not be read, and halves of such calls."""
         with suppress(FeatureUnavailable, TracefsRejected):  # torn away: what was known stays true
             self._dropped = self._urgent.stats().lost + self._bulk.stats().lost
-        self._pairing.count_ended(lambda tid: (self._proc / str(tid)).exists())
+        self._pairing.count_ended(
+            lambda tid: (self._proc / str(tid)).exists(), boot_ns=self._boot_ns, complete_ns=self.complete_ns
+        )
         # without a loss, a half is a call that had begun before it was traced
         return self._dropped + self._undecodable + (self._pairing.halves if self._dropped else 0)
 

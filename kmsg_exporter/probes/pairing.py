@@ -38,18 +38,10 @@ class Step:
         )
 
 
-@dataclass(slots=True)
-class _Overdue:
-    """A clear whose return has not come in time, and whether that is counted as a half."""
-
-    step: Step
-    is_half: bool = False
-
-
 class Pairing:
     """Calls that have begun and not yet returned.
 
-    `halves` counts records whose other half never came: of a clear that is overdue once it can't come any more.
+    `halves` counts records whose other half never came: those of a call whose return did not, once it can't any more.
     `alone` are those of them that told of nothing, to be taken.
     """
 
@@ -57,7 +49,8 @@ class Pairing:
         self._pending: dict[tuple[int, str], Step] = {}
         self.halves = 0
         self.alone: list[Step] = []
-        self._overdue: dict[tuple[int, str], _Overdue] = {}
+        self._overdue: dict[tuple[int, str], Step] = {}
+        self._ended: dict[tuple[int, str], int] = {}
 
     def feed(self, steps: Iterable[Step]) -> list[Access]:
         """The calls that `steps`, in order of time, finish. A return without an entry is given up: it was lost."""
@@ -68,10 +61,8 @@ class Pairing:
                 done.append(step.access(step.result))
             elif step.phase == "enter":
                 self._begin(key, step)
-            elif (begun := self._pending.pop(key, None)) is not None:
+            elif (begun := self._pending.pop(key, None) or self._overdue.pop(key, None)) is not None:
                 done.append(begun.access(step.result))
-            elif (late := self._overdue.pop(key, None)) is not None:
-                done.append(late.step.access(step.result))
             else:
                 self._give_up(step)
         return done
@@ -90,25 +81,32 @@ class Pairing:
         for key in late:
             if len(self._overdue) >= _MAX_PENDING:
                 self._has_no_return(next(iter(self._overdue)))
-            self._overdue[key] = _Overdue(self._pending.pop(key))
-        return [self._overdue[key].step.access(None) for key in late]
+            self._overdue[key] = self._pending.pop(key)
+        return [self._overdue[key].access(None) for key in late]
 
     def settled(self, call: Access) -> None:
         """An overdue clear is known to have had success: its return, if it comes, tells nothing new."""
-        for key in [key for key, late in self._overdue.items() if late.step.access(None) == call]:
+        for key in [key for key, step in self._overdue.items() if step.access(None) == call]:
             self._has_no_return(key)
 
-    def count_ended(self, lives: Callable[[int], bool]) -> None:
-        """Take overdue clears of threads that do not live for halves. A return that comes all the same is told."""
-        for (tid, _), late in self._overdue.items():
-            if not late.is_half and not lives(tid):
-                late.is_half = True
-                self.halves += 1
+    def count_ended(self, lives: Callable[[int], bool], *, boot_ns: Callable[[], int], complete_ns: int) -> None:
+        """Give up calls of threads that had ended by `complete_ns`, until when nothing is unread: they do not return.
+
+        A clear is first to be told as overdue.
+        """
+        waiting = [*self._overdue, *(key for key, step in self._pending.items() if step.action not in CLEARS)]
+        ended = [key for key in waiting if not lives(key[0])]
+        now_ns = boot_ns()
+        self._ended = {key: self._ended.get(key, now_ns) for key in ended}
+        for key in [key for key, since_ns in self._ended.items() if since_ns <= complete_ns]:
+            del self._ended[key]
+            self._has_no_return(key)
+            if (begun := self._pending.pop(key, None)) is not None:
+                self._give_up(begun)
 
     def _has_no_return(self, key: tuple[int, str]) -> None:
         """The return of this one, if it was overdue, was lost."""
-        late = self._overdue.pop(key, None)
-        if late is not None and not late.is_half:
+        if self._overdue.pop(key, None) is not None:
             self.halves += 1
 
     def _begin(self, key: tuple[int, str], step: Step) -> None:

@@ -184,9 +184,37 @@ def held(*tids: int) -> Pairing:
     return pairing
 
 
+def ended(pairing: Pairing, *tids: int, at: int, complete: int | None = None) -> None:
+    """These threads are seen to have ended; what was recorded until `complete` is read."""
+    pairing.count_ended(
+        lambda tid: tid not in tids, boot_ns=lambda: at, complete_ns=at if complete is None else complete
+    )
+
+
+def test_call_whose_return_was_lost_is_a_half_once_its_thread_has_ended_and_all_is_read() -> None:
+    pairing = Pairing()
+    pairing.feed([step(100, 1, "enter", action="console_level"), step(101, 2, "enter", action="console_level")])
+    ended(pairing, 1, at=200, complete=150)
+    assert pairing.halves == 0
+    ended(pairing, 1, at=300, complete=250)
+    assert (pairing.halves, [one.tid for one in pairing.alone]) == (1, [1])
+    assert pairing.feed([step(400, 2, "exit", action="console_level", result=0)]) == [
+        access(101, 2, 0, action="console_level")
+    ]
+
+
+def test_return_that_was_not_read_yet_is_waited_for() -> None:
+    pairing = Pairing()
+    pairing.feed([step(100, 1, "enter", action="console_level")])
+    ended(pairing, 1, at=200, complete=150)
+    assert pairing.feed([step(110, 1, "exit", result=0)]) == [access(100, 1, 0, action="console_level")]
+    ended(pairing, 1, at=300)
+    assert pairing.halves == 0
+
+
 def test_clear_that_was_held_and_returned_is_no_half() -> None:
     pairing = held(1)
-    pairing.count_ended(lambda _: True)
+    ended(pairing, at=9_000_000_050)
     pairing.feed([step(9_000_000_100, 1, "exit", result=80)])
     assert pairing.halves == 0
 
@@ -200,7 +228,7 @@ def test_held_clear_is_a_half_when_its_thread_calls_anew() -> None:
 def test_held_clear_is_a_half_once_its_thread_has_ended() -> None:
     pairing = held(1, 2)
     for _ in range(2):
-        pairing.count_ended(lambda tid: tid != 1)
+        ended(pairing, 1, at=9_000_000_050)
     assert pairing.halves == 1
     pairing.feed([step(9_000_000_100, 1, "enter")])  # another of that number
     assert pairing.halves == 1
@@ -208,7 +236,7 @@ def test_held_clear_is_a_half_once_its_thread_has_ended() -> None:
 
 def test_return_of_a_held_clear_is_told_although_its_thread_has_ended() -> None:
     pairing = held(1)
-    pairing.count_ended(lambda _: False)
+    ended(pairing, 1, at=9_000_000_200, complete=9_000_000_050)
     assert pairing.feed([step(9_000_000_100, 1, "exit", result=80)]) == [access(100, 1, 80)]
 
 
