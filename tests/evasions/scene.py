@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from programs import Place, Start
-from support import DEADLINE_SECONDS, Agent, eventually, printk
+from support import DEADLINE_SECONDS, Agent, eventually, printk, stopped
 from ways import METRICS, Way
 
 LAUNCHER = "launcher"
@@ -128,13 +127,3 @@ def unlimited() -> Iterator[None]:
         yield
     finally:
         limit.write_text(before)
-
-
-@contextmanager
-def stopped(agent: Agent) -> Iterator[None]:
-    """The agent sees nothing before this is over."""
-    os.kill(agent.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(agent.pid, signal.SIGCONT)

@@ -330,6 +330,16 @@ def running(directory: Path, backend: str, *flags: str) -> Iterator[Agent]:
 
 
 @contextmanager
+def stopped(agent: Agent) -> Iterator[None]:
+    """The agent sees nothing before this is over."""
+    os.kill(agent.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(agent.pid, signal.SIGCONT)
+
+
+@contextmanager
 def collector(port: int, directory: Path) -> Iterator[None]:
     """A collector as a process of its own, ended afterwards."""
     process = subprocess.Popen(

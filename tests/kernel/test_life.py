@@ -22,6 +22,7 @@ from support import (
     printk,
     run_python,
     running,
+    stopped,
 )
 
 DMESG = os.path.realpath(shutil.which("dmesg") or "dmesg")
@@ -208,12 +209,9 @@ def test_two_callers_in_one_window_name_nobody(tmp_path: Path, backend: str) -> 
     with running(tmp_path, backend) as agent:
         before = agent.count("kmsg_unattributed_clears_total")
         printk("who of the two")
-        os.kill(agent.pid, signal.SIGSTOP)
-        try:
+        with stopped(agent):
             subprocess.run([DMESG, "-C"], check=True)
             subprocess.run([DMESG, "-n", "4"], check=True)
-        finally:
-            os.kill(agent.pid, signal.SIGCONT)
         eventually(lambda: agent.count("kmsg_unattributed_clears_total") == before + 1)
         assert agent.value("kmsg_clears_total") is None
 

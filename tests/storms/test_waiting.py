@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from support import DEADLINE_SECONDS, TRACEFS, Agent, eventually, printk, run_python, running
+from support import DEADLINE_SECONDS, TRACEFS, Agent, eventually, printk, run_python, running, stopped
 
 pytestmark = pytest.mark.backends("kprobe")
 
@@ -75,16 +74,6 @@ def are_in_syslog(pid: int) -> bool:
         with suppress(FileNotFoundError, ProcessLookupError):
             found += path.read_text().split()[0] == SYSLOG
     return found == WAITING
-
-
-@contextmanager
-def stopped(agent: Agent) -> Iterator[None]:
-    """It reads nothing itself until this is over."""
-    os.kill(agent.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(agent.pid, signal.SIGCONT)
 
 
 def missed(probe: str) -> int:
