@@ -79,8 +79,9 @@ faults: $(VENV)/dev.stamp tests/setup.stamp ## the faults of delivery, and their
 	$(BIN)/python -m pytest --confcutdir=tests tests/collector
 	@$(BIN)/python tests/faults/fault_table.py
 
-herd: $(VENV)/dev.stamp ## 10,000 nodes at once and a collector that is away for an hour, on a virtual clock
+herd: $(VENV)/dev.stamp ## 10,000 nodes and a collector away for an hour, on a virtual clock; hostile bodies and its memory
 	$(BIN)/python -m pytest -s --confcutdir=tests tests/faults/hour.py
+	$(BIN)/python -m pytest --confcutdir=tests tests/collector/memory.py
 
 page: $(VENV)/dev.stamp tests/setup.stamp ## the collector's pages in Chromium
 	tests/page/setup.sh

@@ -14,7 +14,7 @@ from kmsg_exporter.errors import PushError
 from kmsg_exporter.push.delivery import Delivery
 from kmsg_exporter.push.endpoint import Endpoint
 
-ATTEMPTS = 20
+ATTEMPTS = 6
 
 
 def ends_the_connection(handler: Handler, _: list[int]) -> None:
