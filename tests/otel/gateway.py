@@ -15,6 +15,8 @@ from process import Program, free_port
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "otel-collector"
 
+_BEGINS = '{"resourceLogs":'
+
 
 class Gateway(Program):
     """`gateway.yaml` with other shipped files; `settings` are the variables that they name."""
@@ -72,9 +74,12 @@ def file_records(path: Path) -> list[dict[str, Any]]:
 
 
 def line_records(line: str) -> list[dict[str, Any]]:
-    """The records of one OTLP/JSON request, each with its resource's attributes; none of a line that a kill has cut."""
+    """The records of one OTLP/JSON request, each with its resource's attributes.
+
+    None of one that a kill has cut: the Collector that is started anew writes the next one behind it, on the same line.
+    """
     try:
-        request = json.loads(line)
+        request = json.loads(line[max(0, line.rfind(_BEGINS)) :])
     except ValueError:
         return []
     return [
