@@ -16,6 +16,7 @@ from kmsg_exporter.process import procfs
 
 _KMSG_DEVICE = os.makedev(1, 11)
 _HURRY_SECONDS = 0.25
+_YOUNG_SECONDS = 30.0
 _GONE = (FileNotFoundError, ProcessLookupError)
 _FLAGS = re.compile(rb"^flags:\t([0-7]+)$", re.MULTILINE)
 
@@ -30,10 +31,10 @@ class _Held:
 class ReaderScan:
     """Scans a piece at a time, so that a node with thousands of processes is not felt.
 
-    Every `interval_seconds` it looks whether what it found is still held, and at processes that are new. What an old
-    process has opened or was passed since shows at the next scan of all: after the same interval, or later, for these
-    take at most `share` of one core, and those that are brought forward at most `hurried_share`. One that let go of
-    the log brings it forward.
+    Every `interval_seconds` it looks whether what it found is still held, and at processes that were not there half a
+    minute ago: they open what they need when they start, and not at once. What an old process has opened or was passed
+    since shows at the next scan of all: after the same interval, or later, for these take at most `share` of one core,
+    and those that are brought forward at most `hurried_share`. One that let go of the log brings it forward.
     `readers` is None until the first scan is through; `unseen` counts processes whose descriptors may not be read.
     """
 
@@ -58,6 +59,7 @@ class ReaderScan:
         self._found: list[_Held] = []
         self._held: list[_Held] = []
         self._pids: set[int] = set()
+        self._young: dict[int, float] = {}
         self._spent = 0.0
         self._next = 0.0
         self._next_whole = 0.0
@@ -96,8 +98,11 @@ class ReaderScan:
         self._found, self._spent, self._unseen = [], 0.0, 0
         self._again = self._again and not self._whole
         pids = {int(name) for name in os.listdir(self._proc) if name.isdigit()} - {os.getpid()}
-        fresh = pids if self._whole else pids - self._pids
-        self._pids = pids
+        now = self._monotonic()
+        new = dict.fromkeys(pids - self._pids if self._pids else (), now)
+        known = {pid: since for pid, since in self._young.items() if pid in pids and now - since <= _YOUNG_SECONDS}
+        self._young, self._pids = known | new, pids
+        fresh = pids if self._whole else self._young.keys() - {held.reader.pid for held in self._held}
         self._running = chain(() if self._whole else self._still_held(), map(self._process, fresh))
 
     def _finish(self) -> None:

@@ -169,6 +169,33 @@ def test_reader_that_is_a_new_process_is_seen_at_the_next_interval_however_dear_
     assert scan.readers == (Reader(42, "x", "/bin/x", "dev_kmsg"),)
 
 
+def test_what_a_process_opens_in_its_first_half_minute_is_seen_at_the_next_interval(
+    proc: FakeProc, device: Path
+) -> None:
+    now = 0.0
+    clock = iter((0.0, 1.0, *[1.0] * 1000))
+    scan = ReaderScan(proc=proc.folder, interval_seconds=15, monotonic=lambda: now, cpu=lambda: next(clock))
+    proc.add(41, comm="init", exe="/bin/init")
+    scan.step(60)
+    proc.add(42, comm="x", exe="/bin/x")
+    seen = []
+    for now in (15.0, 30.0, 45.0):
+        scan.step(60)
+        seen.append(scan.readers)
+        if now == 30.0:
+            holds(proc, 42, 3, device)
+    assert seen == [(), (), (Reader(42, "x", "/bin/x", "dev_kmsg"),)]
+    proc.add(43, comm="y", exe="/bin/y")
+    now = 60.0
+    scan.step(60)
+    now = 105.0
+    scan.step(60)
+    holds(proc, 43, 3, device)  # as late as this it is an old one
+    now = 120.0
+    scan.step(60)
+    assert scan.readers == (Reader(42, "x", "/bin/x", "dev_kmsg"),)
+
+
 @pytest.mark.parametrize("lives", [True, False], ids=["who lives on", "who is gone"])
 def test_reader_that_let_go_brings_the_next_scan_forward_for_an_old_process_may_have_it_now(
     proc: FakeProc, device: Path, lives: bool
