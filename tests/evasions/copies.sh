@@ -3,7 +3,8 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 machine=$1
-echo --copy "$here:/opt/kmsg-exporter/tests/evasions" --copy "$("$here/build.sh" "$machine"):/opt/kmsg-exporter/evade"
+evade=$("$here/build.sh" "$machine") # in a line of its own, so that its failure ends this
+echo --copy "$here:/opt/kmsg-exporter/tests/evasions" --copy "$evade:/opt/kmsg-exporter/evade"
 [ "$machine" = "$(uname -m)" ] || exit 0 # what follows is this machine's own
 "$here/setup.sh" runc lsof
 for program in runc lsof; do

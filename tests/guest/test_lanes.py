@@ -10,11 +10,13 @@ import pytest
 
 GUESTS = Path(__file__).parents[1] / "kernel" / "guests.sh"
 PASSES = "exit 0"
+MADE_BEFORE = ("tests/guest/setup.sh", "tests/kernel/rsyslog.sh", "tests/evasions/copies.sh")
 
 
-def guests(top: Path, boot: str) -> subprocess.CompletedProcess[str]:
-    """The script, where booting a guest is this line of shell."""
-    for path, line in (("tests/kernel/boot.sh", boot), ("tests/guest/setup.sh", PASSES)):
+def guests(top: Path, boot: str, **made_by: str) -> subprocess.CompletedProcess[str]:
+    """The script, where booting a guest is this line of shell, and so is each script that makes what guests need."""
+    made = {path: made_by.get(Path(path).stem, PASSES) for path in MADE_BEFORE}
+    for path, line in {"tests/kernel/boot.sh": boot, **made}.items():
         (top / path).parent.mkdir(parents=True, exist_ok=True)
         (top / path).write_text(f"#!/bin/sh\n{line}\n")
         (top / path).chmod(0o755)
@@ -52,3 +54,10 @@ def test_it_fails_and_says_which_guest_did_not_pass(tmp_path: Path, boot: str, s
     ran = guests(tmp_path, boot)
     assert ran.returncode == 1
     assert [line for line in ran.stdout.splitlines() if line.startswith("## not passed")] == said
+
+
+@pytest.mark.parametrize("script", [Path(path).stem for path in MADE_BEFORE])
+def test_no_guest_is_booted_without_what_it_needs(tmp_path: Path, script: str) -> None:
+    ran = guests(tmp_path, PASSES, **{script: "echo 'no such package' >&2; exit 1"})
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "no such package\n"

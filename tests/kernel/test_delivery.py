@@ -14,7 +14,7 @@ from support import Agent, all_records, collector, eventually, first_to_hide, fr
 
 DMESG = os.path.realpath(shutil.which("dmesg") or "dmesg")
 ROUNDS = 6
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.anywhere, pytest.mark.once]
 
 
 def test_an_event_reaches_a_collector_that_was_away_once(tmp_path: Path, backend: str) -> None:

@@ -42,7 +42,7 @@ def command(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.anywhere), signal.SIGTERM])
 def test_nothing_is_left_in_tracefs_after_a_signal(tmp_path: Path, backend: str, number: int) -> None:
     with running(tmp_path, backend) as agent:
         assert bool(ours_in_tracefs()) == (backend != "state")
@@ -50,6 +50,8 @@ def test_nothing_is_left_in_tracefs_after_a_signal(tmp_path: Path, backend: str,
     assert ours_in_tracefs() == []
 
 
+@pytest.mark.anywhere
+@pytest.mark.once
 def test_a_second_agent_refuses_to_start_and_names_the_first(tmp_path: Path, backend: str) -> None:
     with running(tmp_path / "first", backend) as first:
         second = Agent(first.directory, backend)
@@ -216,6 +218,7 @@ def test_two_callers_in_one_window_name_nobody(tmp_path: Path, backend: str) -> 
         assert agent.value("kmsg_clears_total") is None
 
 
+@pytest.mark.once
 def test_doctor_says_what_this_node_accepts(tmp_path: Path, backend: str) -> None:
     with running(tmp_path, backend) as agent:
         agent.stop()
@@ -248,7 +251,9 @@ def test_without_dev_kmsg_the_lost_lines_come_from_the_flight_recorder(tmp_path:
         assert with_device.value("kmsg_emptied_total") == 0
 
 
+@pytest.mark.anywhere
 @pytest.mark.guest
+@pytest.mark.once
 def test_without_root_it_says_what_it_needs(tmp_path: Path) -> None:
     refused = subprocess.run(
         [sys.executable, "-m", "kmsg_exporter", "run", f"--state-directory={tmp_path}"],
@@ -263,6 +268,8 @@ def test_without_root_it_says_what_it_needs(tmp_path: Path) -> None:
     assert "needs root" in refused.stderr
 
 
+@pytest.mark.anywhere
+@pytest.mark.once
 def test_tracefs_that_is_mounted_after_the_start_is_used(tmp_path: Path) -> None:
     folder = tmp_path / "tracing"
     folder.mkdir()

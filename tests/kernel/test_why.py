@@ -87,6 +87,7 @@ def test_cleared_by_crons_script_while_the_agent_runs(tmp_path: Path, backend: s
     assert kill["evidence"][1].startswith("dmesg does not show it: a clear hides it")
 
 
+@pytest.mark.anywhere
 def test_cleared_a_moment_ago_again_and_again(tmp_path: Path, backend: str) -> None:
     """A running agent tells one emptying a second: what it has seen and not told yet is waited for."""
     with running(tmp_path / "agent", backend) as agent:
@@ -162,6 +163,7 @@ def test_nothing_was_cleared_but_rsyslogs_rules_send_the_kernels_lines_elsewhere
     Path("/var/log/firewall.log").unlink()
 
 
+@pytest.mark.anywhere
 def test_a_line_that_rsyslog_writes_where_people_look_is_no_cause(tmp_path: Path) -> None:
     with rsyslogd("*.*;auth,authpriv.none -/var/log/syslog\nkern.* -/var/log/kern.log\n"):
         pid = kill_for_memory()
@@ -171,6 +173,7 @@ def test_a_line_that_rsyslog_writes_where_people_look_is_no_cause(tmp_path: Path
     assert (kill["verdict"], kill["what"].rpartition(" is in ")[2]) == ("note", "/var/log/kern.log")
 
 
+@pytest.mark.anywhere
 def test_a_user_who_may_not_read_the_log_is_told_so(tmp_path: Path) -> None:
     Path("/proc/sys/kernel/dmesg_restrict").write_text("1")
     first = why(state=tmp_path / "none", expected=1, user=NOBODY)[0]
