@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support import THOROUGH, Agent, running
+from support import KERNEL, Agent, running
 
 BACKEND = os.environ.get("KMSG_BACKEND", "tracepoint")
 IN_GUEST = "KMSG_GUEST" in os.environ
@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "guest: only in a booted guest, where it may disturb the whole machine")
     config.addinivalue_line("markers", "hist: only where the kernel can count by itself")
     config.addinivalue_line("markers", "once: no backend has a part in it, a kernel's first is enough")
-    config.addinivalue_line("markers", "anywhere: no kernel has a part in it: natively, and on one that is booted")
+    config.addinivalue_line("markers", "kernels(*names): of those that are booted only on these, no other shows more")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -30,15 +30,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     fits: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
-        marker = item.get_closest_marker("backends")
-        right_backend = marker is None or BACKEND in marker.args
+        right_backend = _names(item, "backends", BACKEND)
         right_place = IN_GUEST or item.get_closest_marker("guest") is None
         right_kernel = item.get_closest_marker("hist") is None or _counts()
         first = not IN_GUEST or BACKEND == "kprobe" or item.get_closest_marker("once") is None
-        needed = THOROUGH or item.get_closest_marker("anywhere") is None
+        needed = not IN_GUEST or _names(item, "kernels", KERNEL)
         (fits if right_backend and right_place and right_kernel and first and needed else left).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = fits
+
+
+def _names(item: pytest.Item, marker: str, name: str) -> bool:
+    """Whether a test has no such marker, or its nearest one has this name."""
+    found = item.get_closest_marker(marker)
+    return found is None or name in found.args
 
 
 def _counts() -> bool:

@@ -28,6 +28,7 @@ def hid(agent: Agent, known: int) -> list[tuple[str, str]]:
 
 
 @pytest.mark.backends("kprobe", "tracepoint")
+@pytest.mark.kernels("6.12")
 def test_what_was_held_when_the_agent_was_killed_is_told_of_who_did_it(tmp_path: Path, backend: str) -> None:
     draft = tmp_path / "run" / "spool.draft"
     with running(tmp_path, backend) as agent:

@@ -25,6 +25,7 @@ from support import (
     stopped,
 )
 
+pytestmark = pytest.mark.kernels("5.10", "6.12")  # the oldest and the newest
 DMESG = os.path.realpath(shutil.which("dmesg") or "dmesg")
 TRACES = pytest.mark.backends("kprobe", "tracepoint", "function")
 STRANGER = "p:stranger/log_read vfs_read"
@@ -42,7 +43,13 @@ def command(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.anywhere), signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, marks=pytest.mark.kernels("6.12")),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.kernels("5.10", "6.1", "6.1-arm64", "6.12")),
+    ],
+)
 def test_nothing_is_left_in_tracefs_after_a_signal(tmp_path: Path, backend: str, number: int) -> None:
     with running(tmp_path, backend) as agent:
         assert bool(ours_in_tracefs()) == (backend != "state")
@@ -50,7 +57,7 @@ def test_nothing_is_left_in_tracefs_after_a_signal(tmp_path: Path, backend: str,
     assert ours_in_tracefs() == []
 
 
-@pytest.mark.anywhere
+@pytest.mark.kernels("6.12")
 @pytest.mark.once
 def test_a_second_agent_refuses_to_start_and_names_the_first(tmp_path: Path, backend: str) -> None:
     with running(tmp_path / "first", backend) as first:
@@ -251,7 +258,7 @@ def test_without_dev_kmsg_the_lost_lines_come_from_the_flight_recorder(tmp_path:
         assert with_device.value("kmsg_emptied_total") == 0
 
 
-@pytest.mark.anywhere
+@pytest.mark.kernels("6.12")
 @pytest.mark.guest
 @pytest.mark.once
 def test_without_root_it_says_what_it_needs(tmp_path: Path) -> None:
@@ -268,7 +275,7 @@ def test_without_root_it_says_what_it_needs(tmp_path: Path) -> None:
     assert "needs root" in refused.stderr
 
 
-@pytest.mark.anywhere
+@pytest.mark.kernels("6.12")
 @pytest.mark.once
 def test_tracefs_that_is_mounted_after_the_start_is_used(tmp_path: Path) -> None:
     folder = tmp_path / "tracing"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support import Agent, all_records, environment, eventually, printk, visible_records
 
-pytestmark = [pytest.mark.guest, pytest.mark.backends("kprobe")]
+pytestmark = [pytest.mark.guest, pytest.mark.backends("kprobe"), pytest.mark.kernels("5.10", "6.1", "6.12")]
 LINES = (
     "<3>recover: an error",
     "<30>recover[1]: a daemon's line, info",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support import CLEAR, DEADLINE_SECONDS, environment, eventually, ours_in_tracefs, printk, run_python, running
 
-pytestmark = [pytest.mark.anywhere, pytest.mark.backends("kprobe", "tracepoint", "function")]
+pytestmark = [pytest.mark.kernels("6.12"), pytest.mark.backends("kprobe", "tracepoint", "function")]
 
 
 @contextmanager

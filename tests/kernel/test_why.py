@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from support import NOBODY, all_records, environment, eventually, printk, running, visible_records
 
-pytestmark = [pytest.mark.guest, pytest.mark.backends("kprobe")]
+pytestmark = [pytest.mark.guest, pytest.mark.backends("kprobe"), pytest.mark.kernels("5.10", "6.12")]
 RSYSLOG = Path("/opt/rsyslog")
 CGROUP = Path("/sys/fs/cgroup")
 VICTIM = "open('/proc/self/comm', 'w').write('payments'); kept = [bytearray(b'x' * (1 << 20)) for _ in range(64)]"
@@ -87,7 +87,7 @@ def test_cleared_by_crons_script_while_the_agent_runs(tmp_path: Path, backend: s
     assert kill["evidence"][1].startswith("dmesg does not show it: a clear hides it")
 
 
-@pytest.mark.anywhere
+@pytest.mark.kernels("6.12")
 def test_cleared_a_moment_ago_again_and_again(tmp_path: Path, backend: str) -> None:
     """A running agent tells one emptying a second: what it has seen and not told yet is waited for."""
     with running(tmp_path / "agent", backend) as agent:
@@ -163,7 +163,7 @@ def test_nothing_was_cleared_but_rsyslogs_rules_send_the_kernels_lines_elsewhere
     Path("/var/log/firewall.log").unlink()
 
 
-@pytest.mark.anywhere
+@pytest.mark.kernels("6.12")
 def test_a_line_that_rsyslog_writes_where_people_look_is_no_cause(tmp_path: Path) -> None:
     with rsyslogd("*.*;auth,authpriv.none -/var/log/syslog\nkern.* -/var/log/kern.log\n"):
         pid = kill_for_memory()
@@ -173,7 +173,7 @@ def test_a_line_that_rsyslog_writes_where_people_look_is_no_cause(tmp_path: Path
     assert (kill["verdict"], kill["what"].rpartition(" is in ")[2]) == ("note", "/var/log/kern.log")
 
 
-@pytest.mark.anywhere
+@pytest.mark.kernels("6.12")
 def test_a_user_who_may_not_read_the_log_is_told_so(tmp_path: Path) -> None:
     Path("/proc/sys/kernel/dmesg_restrict").write_text("1")
     first = why(state=tmp_path / "none", expected=1, user=NOBODY)[0]
