@@ -16,6 +16,7 @@ from functools import partial
 from kmsg_exporter.agent.hits import Hits
 from kmsg_exporter.agent.inhand import InHand
 from kmsg_exporter.agent.narrator import narrate_clears
+from kmsg_exporter.agent.pace import Pace
 from kmsg_exporter.agent.story import Storyteller
 from kmsg_exporter.agent.tally import Tally
 from kmsg_exporter.agent.teller import Told
@@ -37,10 +38,7 @@ _HEALTH_SECONDS = 5.0
 _OBSERVE_SECONDS = 5.0  # where nobody scrapes: what is observed takes longer than all else that an idle agent does
 _REFRESH_SECONDS = 0.1  # scrapes closer to each other than this share what is costly to find out
 _STORM_REFRESH_SECONDS = 0.5
-_CALM_SECONDS = 0.002
-_STORM_ROUNDS = 4  # a single call is two records, and may wake twice
-_STORM_PAUSE_SECONDS = 0.01
-_STORM_REST = 8  # in a storm the loop rests for this many times as long as it worked: a ninth of a core is its share
+_FAILED_SECONDS = 0.01
 _SCAN_SECONDS = 0.005
 _BLIND = Look(RingState(), jumped=False)
 
@@ -127,14 +125,13 @@ class Watch:
         self.round(full=True)
         self.tell()
         gc.freeze()  # what is here now stays: a collection does not have to look at it while somebody is to be named
-        calm_from, restless, worked = 0.0, 0, 0.0
-        rest_until, rested = 0.0, False
+        pace = Pace()
         postponed = False
         while not self._stop.is_set():
             now = time.monotonic()
-            resting = now < rest_until
+            resting = pace.is_resting(now)
             if resting:
-                asked = self._is_asked(min(rest_until, self._next_tick) - now)
+                asked = self._is_asked(min(pace.rest_until, self._next_tick) - now)
             else:
                 # what a round has read and left for the next one wakes nobody
                 wait = 0.0 if self._backend.behind() else max(0.0, self._next_tick - now)
@@ -146,12 +143,8 @@ class Watch:
             if resting and not full:
                 self._serve(self._wanted)  # what was seen a moment ago is good enough
                 continue
-            if not (asked or full or rested):
-                restless = restless + 1 if time.monotonic() < calm_from else 0
-                if restless >= _STORM_ROUNDS:
-                    rest_until, rested = time.monotonic() + max(_STORM_PAUSE_SECONDS, worked * _STORM_REST), True
-                    continue
-            rested = False
+            if not pace.lets_begin(time.monotonic(), forced=asked or full):
+                continue
             begun = time.thread_time()
             self._guarded_round(full=full)
             # a scrape does not wait for the disk, and the disk waits for one scrape at most
@@ -160,8 +153,7 @@ class Watch:
                 self.tell()
             worked = time.thread_time() - begun
             now = time.monotonic()
-            if not asked:
-                calm_from = now + _CALM_SECONDS
+            pace.ended(now, worked, resting=resting, asked=asked)
             if now >= self._next_health:
                 self._next_health = now + _HEALTH_SECONDS
                 self.tell()  # with the recorder that heard it
@@ -218,7 +210,7 @@ class Watch:
         except Exception:  # noqa: BLE001  the agent's outermost loop
             _log.exception("a round of watching failed; the next one is tried")
             self._next_tick = time.monotonic() + TICK_SECONDS
-            self._stop.wait(_STORM_PAUSE_SECONDS)
+            self._stop.wait(_FAILED_SECONDS)
 
     def _is_asked(self, seconds: float) -> bool:
         """Whether somebody asks for something, or for the end, within this time."""
