@@ -20,6 +20,7 @@ class Pace:
         self.rest_until = 0.0
         self._calm_from = 0.0
         self._restless = 0
+        self._is_storm = False
         self._worked_seconds = 0.0
         self._rested = False
 
@@ -28,8 +29,9 @@ class Pace:
 
     def lets_begin(self, now: float, *, forced: bool) -> bool:
         """Whether a round begins now; if not, it rests. One that is `forced` (it is due, or asked for) always does."""
+        self._is_storm = self._rested or now < self._calm_from
         if not (forced or self._rested):
-            self._restless = self._restless + 1 if now < self._calm_from else 0
+            self._restless = self._restless + 1 if self._is_storm else 0
             if self._restless >= STORM_ROUNDS:
                 self.rest_until, self._rested = now + max(PAUSE_SECONDS, self._worked_seconds * REST), True
                 return False
@@ -37,9 +39,12 @@ class Pace:
         return True
 
     def ended(self, now: float, worked_seconds: float, *, resting: bool, asked: bool) -> None:
-        """A round is over that took this much CPU time. What is done in a rest (`resting`) makes it the longer."""
+        """A round is over that took this much CPU time. What is done in a rest (`resting`) makes it the longer.
+
+        One that was `asked` for neither begins a storm nor ends one.
+        """
         self._worked_seconds = worked_seconds
         if resting:
             self.rest_until, self._rested = max(self.rest_until, now + worked_seconds * REST), True
-        if not asked:
+        if not asked or self._is_storm:
             self._calm_from = now + CALM_SECONDS

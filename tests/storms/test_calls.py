@@ -14,6 +14,7 @@ from support import Agent, running
 SECONDS = 10
 READS_PER_SECOND = 100_000
 OTHER = ("other", "other")
+FULL_BYTES = 3 * MIB  # what full buffers take, once; one of these loops that left behind 30 bytes a call would take more
 LOST = "kmsg_exporter_trace_lost_events_total"
 
 
@@ -36,9 +37,9 @@ def test_a_clear_loop_at_full_speed_is_counted_to_the_last(
         report(figures, what, before, after, scrapers, share=0.25)
         calls += int(run(programs / "clears", SECONDS))
         clears_come_to(calls, agent)
-        grown = used(agent.pid).peak_bytes - after.peak_bytes
-        figures.add(f"{what}, once more: memory", f"{grown / MIB:+.1f} MiB", "+0")
-        assert grown <= MIB  # what full buffers take is taken once
+        twice = used(agent.pid).peak_bytes
+        figures.add(f"{what}, once more: memory", f"{(twice - after.peak_bytes) / MIB:+.1f} MiB", "+0")
+        assert twice - before.peak_bytes <= FULL_BYTES
 
 
 @pytest.mark.backends("kprobe")

@@ -49,5 +49,6 @@ def test_a_million_names_stay_within_the_bounds_and_their_sum_is_exact(
         figures.add(f"{names}: counted, lost records", f"{counted:.0f}, {lost:.0f}")
         more = after.peak_bytes - before.rss_bytes
         figures.add(f"{names}: memory", f"{more / MIB:+.1f} MiB", "at most +10 MiB")
+        assert more <= 10 * MIB
         figures.add(f"{names}: CPU", f"{after.share(before, seconds):.0%} of a core")
         figures.add(f"{names}: slowest /metrics", f"{max(one.slowest_seconds for one in scrapers) * 1000:.0f} ms")

@@ -7,13 +7,14 @@ import pytest
 from kmsg_exporter.agent.pace import REST, STORM_ROUNDS, Pace
 
 
-def share(round_seconds: float, *, asked_every: float, for_seconds: float = 100.0) -> float:
-    """What of a core rounds of this length take while there is always something to read."""
+def share(round_seconds: float, *, asked_every: float, in_rests: bool = True) -> float:
+    """What of a core rounds of this length take while there is always something to read and somebody asks."""
     pace, now, worked, next_asked = Pace(), 0.0, 0.0, asked_every
-    while now < for_seconds:
-        resting, asked = pace.is_resting(now), now >= next_asked
+    while now < 100.0:
+        resting = pace.is_resting(now)
+        asked = now >= next_asked and (in_rests or not resting)
         if resting and not asked:
-            now = min(pace.rest_until, next_asked)
+            now = min(pace.rest_until, next_asked) if in_rests else pace.rest_until
         elif pace.lets_begin(now, forced=asked):
             now, worked = now + round_seconds, worked + round_seconds
             pace.ended(now, round_seconds, resting=resting, asked=asked)
@@ -23,8 +24,10 @@ def share(round_seconds: float, *, asked_every: float, for_seconds: float = 100.
 
 @pytest.mark.parametrize("round_seconds", [0.002, 0.01, 0.03])
 @pytest.mark.parametrize("asked_every", [0.5, 1.0])
-def test_a_storm_takes_a_ninth_of_a_core_whoever_asks_meanwhile(round_seconds: float, asked_every: float) -> None:
-    assert share(round_seconds, asked_every=asked_every) == pytest.approx(1 / (REST + 1), rel=0.08)
+@pytest.mark.parametrize("in_rests", [True, False], ids=["in a rest", "as one ends"])
+def test_a_storm_takes_a_ninth_of_a_core_whoever_asks(round_seconds: float, asked_every: float, in_rests: bool) -> None:
+    taken = share(round_seconds, asked_every=asked_every, in_rests=in_rests)
+    assert taken == pytest.approx(1 / (REST + 1), rel=0.08)
 
 
 def test_what_is_asked_for_more_often_than_it_can_rest_is_done_all_the_same() -> None:
