@@ -14,7 +14,7 @@ from support import Agent, running
 SECONDS = 10
 READS_PER_SECOND = 100_000
 OTHER = ("other", "other")
-FULL_BYTES = 3 * MIB  # what full buffers take, once; one of these loops that left behind 30 bytes a call would take more
+FULL_BYTES = 3 * MIB  # what full buffers take, once
 LOST = "kmsg_exporter_trace_lost_events_total"
 
 
