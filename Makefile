@@ -42,7 +42,7 @@ test: $(VENV)/dev.stamp tests/setup.stamp ## everything within 25 minutes on two
 
 # what is heavier too: Helm 4, CPUs and clocks on more kernels, other tracers, storms, the image under runc, systemd as
 # pid 1, the package, Prometheus with Alertmanager, Chromium, tmux, the real Collector and Kafka, a cluster; fuzzing for two hours
-test-all: test ha demo charts hotplug beside storms image systemd package notify page watch otel herd test-cluster bench page-bench fuzz ## everything there is
+test-all: test ha demo charts hotplug beside storms image systemd package notify page watch otel herd test-cluster bench page-bench properties fuzz ## everything there is
 
 bench: $(VENV)/dev.stamp tests/setup.stamp ## the benchmark's table, beside bpftrace and audit, in one run
 	@$(TRACEFS)
@@ -98,6 +98,11 @@ watch: $(VENV)/dev.stamp tests/setup.stamp ## the live screen in a real terminal
 	@$(TRACEFS)
 	tests/watch/setup.sh
 	$(BIN)/python -m pytest -c tests/watch/pytest.ini --confcutdir=tests -p no:cacheprovider tests/watch
+
+# `make test` tries the same ones each time
+.PHONY: properties
+properties: $(VENV)/dev.stamp tests/setup.stamp ## the property tests, with ever other examples
+	KMSG_EXAMPLES=1000 $(BIN)/python -m pytest -m hypothesis
 
 fuzz-short: $(VENV)/fuzz.stamp
 	$(BIN)/python -m pytest --confcutdir=tests tests/fuzz

@@ -11,7 +11,19 @@ _CUT: Final = "\u2026"
 _WIDE: Final = "WF"
 # characters that a terminal puts over the one before, or that it joins with others: nobody knows how wide that is
 _MARKS: Final = ("Mn", "Me", "Mc")
-_JOINING: Final = range(0x1160, 0x1200)
+_JOINING: Final = frozenset(
+    (
+        *(*range(0x1160, 0x1200), *range(0xD7B0, 0xD800), 0x3164, 0xFFA0),  # Hangul
+        *range(0x1F1E6, 0x1F200),  # the letters of flags
+    )
+)
+# one column before Unicode 16 and two since: a terminal knows one of them
+_WIDENED: Final = frozenset(
+    (
+        *(*range(0x2630, 0x2638), *range(0x268A, 0x2690), *range(0x4DC0, 0x4E00)),
+        *(*range(0x1D300, 0x1D357), *range(0x1D360, 0x1D377)),
+    )
+)
 
 
 def shown(text: str) -> str:
@@ -65,8 +77,9 @@ def wrap(text: str, columns: int, *, indent: int = 0) -> list[str]:
 
 
 def _shown(character: str) -> str:
-    if unicodedata.category(character) in _MARKS or ord(character) in _JOINING:
-        return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"
+    code = ord(character)
+    if unicodedata.category(character) in _MARKS or code in _JOINING or code in _WIDENED:
+        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
     return character
 
 

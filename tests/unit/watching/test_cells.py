@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,11 @@ from kmsg_exporter.watching.cells import cut, fit, shown, width, wrap
 TEXTS = st.text() | st.text(
     st.sampled_from("a \x1b\x9b\r\n\t\u4e16\uff21\u0301\u200d\ufe0f\u202e\u1160\U0001f4a3\udcff")
 )
+
+
+def test_each_character_that_there_is_has_the_width_that_terminals_give_it() -> None:
+    there_are = map(chr, (*range(0x20000), *range(0x20000, sys.maxunicode, 251)))
+    assert [f"{ord(one):x}" for one in there_are if width(shown(one)) != wcswidth(shown(one))] == []
 
 
 @given(text=TEXTS)
