@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "guest: only in a booted guest, where it may disturb the whole machine")
     config.addinivalue_line("markers", "hist: only where the kernel can count by itself")
     config.addinivalue_line("markers", "once: no backend has a part in it, a kernel's first is enough")
-    config.addinivalue_line("markers", "kernels(*names): of those that are booted only on these, no other shows more")
+    config.addinivalue_line("markers", "kernels(*names): of those that are booted only these, no other shows more")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
