@@ -16,12 +16,16 @@ def pytest_configure() -> None:
     with suppress(ImportError):  # guests have no hypothesis, and no test that needs it
         from hypothesis import HealthCheck, settings
 
-        slow = [HealthCheck.too_slow]
-        settings.register_profile("same", deadline=None, suppress_health_check=slow, derandomize=True)
-        if examples := os.environ.get("KMSG_EXAMPLES"):
-            others = settings(deadline=None, suppress_health_check=slow, max_examples=int(examples), print_blob=True)
-            settings.register_profile("others", others)
-        settings.load_profile("others" if examples else "same")
+        examples = os.environ.get("KMSG_EXAMPLES")
+        settings.register_profile(
+            "untimed",
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+            derandomize=not examples,
+            max_examples=int(examples or settings.default.max_examples),
+            print_blob=bool(examples),
+        )
+        settings.load_profile("untimed")
 
 
 @pytest.hookimpl(trylast=True)

@@ -7,10 +7,11 @@ def visible(text: str) -> str:
     r"""`a\x1b[31m` for an escape character, `\u202e` for a right-to-left override; printable text as it is."""
     if text.isprintable():
         return text
-    return "".join(character if character.isprintable() else _escape(character) for character in text)
+    return "".join(character if character.isprintable() else escaped(character) for character in text)
 
 
-def _escape(character: str) -> str:
+def escaped(character: str) -> str:
+    r"""One character as `\x1b`, `\u202e` or `\U0001f1e6`."""
     code = ord(character)
     if code < 0x100:
         return f"\\x{code:02x}"

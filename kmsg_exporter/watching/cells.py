@@ -5,25 +5,18 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-from kmsg_exporter.collector.visible import visible
+from kmsg_exporter.collector.visible import escaped, visible
 
 _CUT: Final = "\u2026"
 _WIDE: Final = "WF"
 # characters that a terminal puts over the one before, or that it joins with others: nobody knows how wide that is
 _MARKS: Final = ("Mn", "Me", "Mc")
-_JOINING: Final = frozenset(
-    (
-        *(*range(0x1160, 0x1200), *range(0xD7B0, 0xD800), 0x3164, 0xFFA0),  # Hangul
-        *range(0x1F1E6, 0x1F200),  # the letters of flags
-    )
-)
+_HANGUL: Final = {*range(0x1160, 0x1200), *range(0xD7B0, 0xD800), 0x3164, 0xFFA0}
+_FLAG_LETTERS: Final = range(0x1F1E6, 0x1F200)
 # one column before Unicode 16 and two since: a terminal knows one of them
-_WIDENED: Final = frozenset(
-    (
-        *(*range(0x2630, 0x2638), *range(0x268A, 0x2690), *range(0x4DC0, 0x4E00)),
-        *(*range(0x1D300, 0x1D357), *range(0x1D360, 0x1D377)),
-    )
-)
+_SIGNS: Final = {*range(0x2630, 0x2638), *range(0x268A, 0x2690), *range(0x4DC0, 0x4E00)}
+_SYMBOLS: Final = {*range(0x1D300, 0x1D357), *range(0x1D360, 0x1D377)}
+_UNSURE: Final = _HANGUL.union(_FLAG_LETTERS, _SIGNS, _SYMBOLS)
 
 
 def shown(text: str) -> str:
@@ -77,10 +70,8 @@ def wrap(text: str, columns: int, *, indent: int = 0) -> list[str]:
 
 
 def _shown(character: str) -> str:
-    code = ord(character)
-    if unicodedata.category(character) in _MARKS or code in _JOINING or code in _WIDENED:
-        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    return character
+    unsure = unicodedata.category(character) in _MARKS or ord(character) in _UNSURE
+    return escaped(character) if unsure else character
 
 
 def _width(character: str) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from programs import evade
 from scene import Done, Scene
-from support import Agent, all_records, eventually, running
+from support import IN_GUEST, RELEASE, Agent, all_records, eventually, running
 from verdict import Judge, Metrics
 from ways import COLUMNS, WAYS, WITNESSED, Column, Way
 
@@ -24,7 +24,7 @@ RESULTS = os.environ.get("KMSG_EVASIONS")  # a folder for what was seen, to make
 
 def column() -> Column:
     """Which one this is."""
-    release = ".".join(os.uname().release.split(".")[:2]) if "KMSG_GUEST" in os.environ else ""
+    release = RELEASE if IN_GUEST else ""
     (fitting,) = (one for one in COLUMNS if one == Column(release, os.environ["KMSG_BACKEND"], platform.machine()))
     return fitting
 

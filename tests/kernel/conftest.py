@@ -11,10 +11,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support import KERNEL, Agent, running
+from support import IN_GUEST, KERNEL, Agent, running
 
 BACKEND = os.environ.get("KMSG_BACKEND", "tracepoint")
-IN_GUEST = "KMSG_GUEST" in os.environ
 
 
 def pytest_configure(config: pytest.Config) -> None:

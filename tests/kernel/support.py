@@ -28,7 +28,9 @@ TRACEFS = Path("/sys/kernel/tracing")
 CHECKOUT = Path(__file__).parents[2]
 INSTANCES = ("kmsg_exporter", "kmsg_exporter_bulk", "kmsg_exporter_recorder")
 NOBODY = 65534
-KERNEL = ".".join(os.uname().release.split(".")[:2]) + ("-arm64" if os.uname().machine == "aarch64" else "")
+IN_GUEST = "KMSG_GUEST" in os.environ
+RELEASE = ".".join(os.uname().release.split(".")[:2])
+KERNEL = RELEASE + ("-arm64" if os.uname().machine == "aarch64" else "")
 DEADLINE_SECONDS = 180.0  # an emulated machine is slow: this only bounds a failure
 
 CLEAR, READ_ALL, READ_CLEAR, CONSOLE_LEVEL = 5, 3, 4, 8

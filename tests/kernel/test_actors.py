@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from support import KERNEL, Agent, eventually, printk, run_python
+from support import IN_GUEST, KERNEL, Agent, eventually, printk, run_python
 
 DMESG = os.path.realpath(shutil.which("dmesg") or "dmesg")
 SHELL = os.path.realpath("/bin/sh")
 PYTHON = os.path.realpath(sys.executable)
-CALLERS = 60 if "KMSG_GUEST" in os.environ and KERNEL != "6.12" else 300
+CALLERS = 60 if IN_GUEST and KERNEL != "6.12" else 300
 pytestmark = pytest.mark.backends("kprobe", "tracepoint")
 
 

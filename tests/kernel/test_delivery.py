@@ -10,10 +10,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support import Agent, all_records, collector, eventually, first_to_hide, free_port, printk, running
+from support import IN_GUEST, Agent, all_records, collector, eventually, first_to_hide, free_port, printk, running
 
 DMESG = os.path.realpath(shutil.which("dmesg") or "dmesg")
-ROUNDS = 4 if "KMSG_GUEST" in os.environ else 6
+ROUNDS = 4 if IN_GUEST else 6
 pytestmark = pytest.mark.once
 
 

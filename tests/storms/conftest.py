@@ -12,9 +12,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "kernel"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from figures import Figures
+from support import IN_GUEST
 
 FIGURES = Figures()
-IN_GUEST = "KMSG_GUEST" in os.environ
 
 
 @pytest.fixture(scope="session")
