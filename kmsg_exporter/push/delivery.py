@@ -22,7 +22,7 @@ from kmsg_exporter.push.resource import Resource
 from kmsg_exporter.push.secret import SecretFiles, Stamp, merged, stamp
 from kmsg_exporter.push.wire import Wire
 
-if TYPE_CHECKING:  # requests takes 10 MiB: an agent that has nothing to send must not carry it
+if TYPE_CHECKING:  # requests takes 10 MiB: an agent that sends to nobody must not carry it
     import requests
 
 _MAX_ANSWER_BYTES: Final = 64 << 10
@@ -41,6 +41,10 @@ class Delivery:
         self._wire = Wire()
         self._session: requests.Session | None = None
         self._stamps: list[Stamp | None] = []
+
+    def prepare(self) -> None:
+        """Have at hand what an exchange takes: loading it takes longer than the exchange."""
+        self._connected()
 
     def post(self, records: Sequence[Json]) -> int:
         """Deliver LogRecords; returns how many the collector rejected for good. Raises PushError."""

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_GATHER_SECONDS: Final = 0.01  # what happens in one moment goes in one request, and a scrape of that moment goes first
+_GATHER_SECONDS: Final = 0.004  # what happens in one moment goes in one request, and a scrape of that moment goes first
+_PREPARE_SECONDS: Final = 1.0  # what starts goes first
 _SETTLE_SECONDS: Final = 30.0
 _NEVER: Final = float("inf")
 
@@ -146,6 +147,7 @@ class Sender:
         self._culprit = Culprit()
         self._chances = deque(self._spool.set_aside_uids() if endpoint else ())
         self._probe_at = self._monotonic()
+        self._prepare_at = self._monotonic() + _PREPARE_SECONDS if endpoint else _NEVER
         self._hello_at = _NEVER
         if endpoint and self._hello_seconds:
             self._hello_at = self._monotonic() + spread.hello_seconds(self._hello_seconds, self._rng, first=True)
@@ -180,7 +182,7 @@ class Sender:
     def _idle_seconds(self) -> float | None:
         """Until there is something to do without being woken; None: nothing is."""
         probe_at = self._probe_at if self._delivery is not None and self._to_probe() else _NEVER
-        wait = max(0.0, min(self._hello_at, probe_at) - self._monotonic())
+        wait = max(0.0, min(self._prepare_at, self._hello_at, probe_at) - self._monotonic())
         if not self._spool.durable:
             wait = min(wait, _SETTLE_SECONDS)
         return None if wait == _NEVER else wait
@@ -193,6 +195,8 @@ class Sender:
             elif self._to_probe() and self._monotonic() >= self._probe_at:
                 step = self._send_probe
             else:
+                if self._monotonic() >= self._prepare_at:
+                    self._prepare(delivery)
                 if self._monotonic() < self._hello_at or self._woken.is_set():
                     return
                 self._say_hello(delivery)
@@ -200,6 +204,12 @@ class Sender:
             if self._backlog and step == self._send_batch:
                 self._sleep(spread.backlog_seconds(self._rng))
             self._retrying()(step, delivery)
+
+    def _prepare(self, delivery: Delivery) -> None:
+        """While there is time: load what the first event would else wait for."""
+        self._prepare_at = _NEVER
+        self._retrying()
+        delivery.prepare()
 
     def _retrying(self) -> tenacity.Retrying:
         import tenacity

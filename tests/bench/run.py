@@ -63,7 +63,9 @@ def _measure(options: argparse.Namespace) -> Results:
         with agent(directory / "idle", push_to=receiver.port) as idling:
             at_rest = idle.measure(idling, store, directory, clearer, seconds=options.idle_seconds, dev=dev)
         say("from exec to ready")
-        starts = start.measure(directory / "idle", starts=options.starts, push_to=receiver.port)
+        starts = start.measure(
+            directory / "idle", store, clearer, starts=options.starts, push_to=receiver.port, dev=dev
+        )
         say("from a clear to where it is seen")
         with agent(_made(directory / "latency"), push_to=receiver.port) as watching:
             latencies = latency.measure(watching, store, clearer, clears=options.clears, dev=dev)

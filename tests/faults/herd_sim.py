@@ -109,7 +109,7 @@ def _live(seen: Herd, rng: random.Random, away_seconds: float, fault: Fault, eve
         seen.last_arrival = max(seen.last_arrival, now)
         return 0
 
-    delivery = cast(Delivery, SimpleNamespace(post=post, endpoint="collector"))
+    delivery = cast(Delivery, SimpleNamespace(post=post, prepare=lambda: None, endpoint="collector"))
     connect: Callable[[Endpoint, Resource], Any] = lambda *_: delivery  # noqa: E731
     sender = Sender(
         cast(Spool, _Spool(events)),

@@ -23,6 +23,7 @@ _COUNTER = re.compile(rf'^kmsg_clears_total{{[^\n]*comm="{CLEAR}",[^\n]*}} (\d+)
 _SEEN_SECONDS = 5.0
 _APART_SECONDS = (0.03, 0.08)
 _EVENTS_APART_SECONDS = (1.0, 1.05)  # what follows sooner is held, to be one event with what comes then
+_HELD_SECONDS = 2.5  # until what is held of clears that came sooner is told, and a clear is told at once again
 _STORE_PAUSE_SECONDS = 0.0001
 
 
@@ -71,8 +72,7 @@ def measure(agent: Service, store: Store, clearer: Clearer, *, clears: int, dev:
             return int(found[1]) if found else 0
 
         def stored() -> int:
-            time.sleep(_STORE_PAUSE_SECONDS)
-            return store.clears()
+            return stored_clears(store)
 
         def each(seen: Callable[[], int], count: int, apart: tuple[float, float], *, polled: bool) -> Latency:
             polls: list[float] = []
@@ -82,16 +82,23 @@ def measure(agent: Service, store: Store, clearer: Clearer, *, clears: int, dev:
                 bare.append(clearer.bare_seconds())
                 os.write(log, LINE)
                 time.sleep(random.uniform(*_APART_SECONDS))
-                seconds.append(_one(seen, clearer, polls, polled=polled))
+                seconds.append(one_clear(seen, clearer, polls, polled=polled))
             return Latency.of(seconds, polls)
 
         asked = each(exposed, clears, _APART_SECONDS, polled=False)
         streamed = each(exposed, clears, _APART_SECONDS, polled=True)
+        time.sleep(_HELD_SECONDS)
         in_store = each(stored, clears // 3, _EVENTS_APART_SECONDS, polled=True)
     return Latencies(asked, streamed, in_store, percentile(bare, 50) * 1e3)
 
 
-def _one(seen: Callable[[], int], clearer: Clearer, polls: list[float], *, polled: bool) -> float:
+def stored_clears(store: Store) -> int:
+    """What the store holds a moment from now: looking without a pause would take a core from those that are timed."""
+    time.sleep(_STORE_PAUSE_SECONDS)
+    return store.clears()
+
+
+def one_clear(seen: Callable[[], int], clearer: Clearer, polls: list[float], *, polled: bool) -> float:
     """Seconds from one clear to the first look that shows it; `polled`, the looking begins before the clear."""
     before = seen()
     clear = clearer.begin()

@@ -659,22 +659,49 @@ def test_a_fault_nobody_thought_of_is_counted_and_the_sender_goes_on(node: Node,
     assert drained(sender).sent_total == 1
 
 
-def test_an_agent_with_nothing_to_send_does_not_carry_requests(tmp_path: Path) -> None:
-    script = (
-        "import sys, pathlib\n"
-        "from kmsg_exporter.push.endpoint import Endpoint\n"
-        "from kmsg_exporter.push.resource import Resource\n"
-        "from kmsg_exporter.push.sender import Sender\n"
-        "from kmsg_exporter.push.spool import Spool\n"
-        "spool = Spool(pathlib.Path(sys.argv[1]))\n"
-        "sender = Sender(spool, Endpoint('http://127.0.0.1:9/v1/logs'), Resource({}))\n"
-        "sender.start(); sender.wake(); assert sender.stop(20); spool.close()\n"
-        "print([name for name in ('requests', 'urllib3', 'tenacity') if name in sys.modules])\n"
-    )
+_NOBODY = "http://127.0.0.1:9/v1/logs"
+_LOADED = """
+import json, pathlib, sys, time
+from kmsg_exporter.push.endpoint import Endpoint
+from kmsg_exporter.push.resource import Resource
+from kmsg_exporter.push.sender import Sender
+from kmsg_exporter.push.spool import Spool
+
+def loaded():
+    return [name for name in ("requests", "tenacity") if name in sys.modules]
+
+url, later = sys.argv[2:]
+spool, now = Spool(pathlib.Path(sys.argv[1])), 0.0
+sender = Sender(spool, Endpoint(url) if url else None, Resource({}), monotonic=lambda: now)
+now = float(later)
+sender.start()
+deadline = time.monotonic() + 20
+while not loaded() and later != "0" and url and time.monotonic() < deadline:
+    time.sleep(0.01)
+sender.wake()
+assert sender.stop(20)
+spool.close()
+state = sender.state()
+print(json.dumps([loaded(), state and state.attempts_total]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "seconds_later", "loaded", "attempts"),
+    [("", 60, [], None), (_NOBODY, 0, [], 0), (_NOBODY, 60, ["requests", "tenacity"], 0)],
+    ids=["one that sends to nobody", "one that has just started", "one that waits for something to send"],
+)
+def test_what_sending_takes_is_loaded_before_there_is_an_event_and_only_to_send(
+    tmp_path: Path, url: str, seconds_later: int, loaded: list[str], attempts: int | None
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", script, tmp_path / "spool.db"], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", _LOADED, tmp_path / "spool.db", url, str(seconds_later)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
-    assert done.stdout == "[]\n"
+    assert json.loads(done.stdout) == [loaded, attempts]
 
 
 def test_what_an_endpoint_refused_and_takes_now_does_not_come_all_at_once(tmp_path: Path) -> None:
@@ -691,7 +718,7 @@ def test_what_an_endpoint_refused_and_takes_now_does_not_come_all_at_once(tmp_pa
         taken += len(records)
         return 0
 
-    delivery = cast(Delivery, SimpleNamespace(post=post, endpoint="collector"))
+    delivery = cast(Delivery, SimpleNamespace(post=post, prepare=lambda: None, endpoint="collector"))
     spool = Spool(tmp_path / "spool.db")
     for _ in range(3):
         spool.append(lambda uid, sequence: {"uid": uid, "sequence": sequence})
