@@ -18,6 +18,8 @@ from kmsg_exporter.collector.counts import Counts
 from kmsg_exporter.collector.protocol import Connection
 
 MAX_CONNECTIONS: Final = 2048
+# of answers that their clients have not taken yet, all together
+MAX_UNTAKEN_BYTES: Final = 32 * 1024 * 1024
 # of the process' descriptors, for all that is no connection
 _RESERVED_DESCRIPTORS: Final = 256
 _WANTED_DESCRIPTORS: Final = 65536
@@ -47,6 +49,7 @@ class Crowd:
         self.counts = counts
         self._most = most
         self._guests: dict[_Guest, None] = {}
+        self._slow: dict[_Guest, None] = {}
 
     def enter(self, guest: _Guest) -> None:
         """Beyond the bound another one goes: the one that has waited longest without a request, or never had one."""
@@ -57,7 +60,21 @@ class Crowd:
 
     def leave(self, guest: _Guest) -> None:
         self._guests.pop(guest, None)
+        self._slow.pop(guest, None)
         self.counts.connections = len(self._guests)
+
+    def fall_behind(self, guest: _Guest) -> None:
+        """An answer waits for its client to take it. Beyond the bound on such those go that have waited longest."""
+        self._slow[guest] = None
+        untaken = sum(slow.untaken_bytes for slow in self._slow)
+        while untaken > MAX_UNTAKEN_BYTES and len(self._slow) > 1:
+            victim = next(iter(self._slow))
+            untaken -= victim.untaken_bytes
+            self.leave(victim)
+            victim.close("evicted")
+
+    def catch_up(self, guest: _Guest) -> None:
+        self._slow.pop(guest, None)
 
     def dismiss(self) -> None:
         """Those that have not shaken hands yet; the server knows the others."""
@@ -97,6 +114,16 @@ class _Guest:
 
     def leave(self) -> None:
         self._crowd.leave(self)
+
+    @property
+    def untaken_bytes(self) -> int:
+        return 0 if self.connection is None else self.connection.transport.get_write_buffer_size()
+
+    def fall_behind(self) -> None:
+        self._crowd.fall_behind(self)
+
+    def catch_up(self) -> None:
+        self._crowd.catch_up(self)
 
     def welcome(self, make: Callable[[_Guest], Connection], context: ssl.SSLContext | None) -> None:
         self._task = asyncio.get_running_loop().create_task(self._shake_hands(make, context))

@@ -29,6 +29,8 @@ class Guest(Protocol):
 
     def close(self, reason: str) -> None: ...
     def leave(self) -> None: ...
+    def fall_behind(self) -> None: ...
+    def catch_up(self) -> None: ...
 
 
 class Connection(_Http):
@@ -76,11 +78,13 @@ class Connection(_Http):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._write_timer = self.loop.call_later(WRITE_SECONDS, self.guest.close, "write_timeout")
+        self.guest.fall_behind()
 
     def resume_writing(self) -> None:
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
+        self.guest.catch_up()
         super().resume_writing()
 
     def _await_request(self) -> None:

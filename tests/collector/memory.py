@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any, Final
 
 import pytest
@@ -15,6 +17,7 @@ from kmsg_exporter.collector.weight import MAX_VALUES
 
 AT_ONCE: Final = 4
 PEAK_MIB: Final = 200  # of the 256 that the chart allows; it starts with some 50
+SLOW: Final = 200
 RECORDS: Final = ('{"resourceLogs":[{"scopeLogs":[{"logRecords":[', "]}]}]}")
 SCOPES: Final = ('{"resourceLogs":[{"scopeLogs":[', "]}]}")
 VALUES: Final = (
@@ -80,6 +83,7 @@ def listed(kind: str) -> dict[str, Any]:
         "ancestors": {"arrayValue": {"values": [{"stringValue": "a"}] * 60_000}},
         "lists": {"arrayValue": {"values": [{"arrayValue": {"values": []}}] * 60_000}},
         "text": {"stringValue": "\U0001f600" + '"' * 100_000},
+        "plain": {"stringValue": "a" * 240_000},
     }[kind]
     return {
         "eventName": "kmsg.emptied",
@@ -104,6 +108,29 @@ def test_what_is_shown_of_large_events_takes_no_more_either(start: Any) -> None:
                     assert status == 200
                 peaks[kind, path] = collector.peak_mib
     assert max(peaks.values()) < PEAK_MIB, peaks
+
+
+def test_answers_that_nobody_takes_take_no_more_than_the_chart_allows(start: Any, body: Any) -> None:
+    collector = start()
+    for number in range(20):
+        record = listed("plain")
+        record["attributes"].append({"key": "log.record.uid", "value": {"stringValue": f"{number}"}})
+        assert (
+            collector.post(json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}).encode())[0] == 200
+        )
+    with ExitStack() as slow:
+        for _ in range(SLOW):
+            client = slow.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.settimeout(30)
+            client.connect(("127.0.0.1", collector.port))
+            client.sendall(b"GET /api/events?limit=500 HTTP/1.1\r\nHost: collector\r\n\r\n")
+            client.recv(1)  # it is on its way
+        assert collector.post(body("late"))[0] == 200
+        assert len(collector.get("/api/events?limit=500")[1]) > 3 << 20
+        evicted = collector.value('kmsg_collector_connections_closed_total{reason="evicted"}')
+    assert collector.peak_mib < PEAK_MIB, (collector.peak_mib, evicted)
+    assert 0 < evicted < SLOW
 
 
 def test_hostile_bodies_take_no_more_memory_than_the_chart_allows(start: Any, body: Any, packed: Any) -> None:

@@ -123,20 +123,53 @@ def test_bytes_that_trickle_in_win_no_time(impatient: CollectorServer) -> None:
                     closed = True
 
 
-def test_a_client_that_takes_no_answer_is_closed(
-    impatient: CollectorServer, make_client: Any, record: Any, body: Any
-) -> None:
-    """The answer is of more than fits between the two."""
+def fill(collector: CollectorServer, make_client: Any, record: Any, body: Any) -> None:
+    """Events of which an answer has more than fits between collector and client."""
     large = {"body": {"stringValue": "x" * 120_000}}
     for each in range(3):
         sent = body(*(record(f"{each}-{number}", **large) for number in range(30)))
-        assert make_client(impatient.port).send(sent).status == 200
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.settimeout(SECONDS)
-        sock.connect(("127.0.0.1", impatient.port))
-        sock.sendall(b"GET /api/events?limit=500 HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert make_client(collector.port).send(sent).status == 200
+
+
+def ask_and_take_nothing(collector: CollectorServer) -> socket.socket:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.settimeout(SECONDS)
+    sock.connect(("127.0.0.1", collector.port))
+    sock.sendall(b"GET /api/events?limit=500 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert sock.recv(17) == b"HTTP/1.1 200 OK\r\n"
+    return sock
+
+
+def rest(sock: socket.socket) -> bytes:
+    """What still comes on a connection until it is closed, by a reset or not."""
+    taken = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := sock.recv(65536):
+            taken += piece
+    return taken
+
+
+def test_a_client_that_takes_no_answer_is_closed(
+    impatient: CollectorServer, make_client: Any, record: Any, body: Any
+) -> None:
+    fill(impatient, make_client, record, body)
+    with ask_and_take_nothing(impatient):
         wait_until(lambda: counted(impatient, CLOSED.format("write_timeout")) == 1)
+
+
+def test_of_answers_that_are_not_taken_those_that_wait_longest_make_room(
+    crowded: CollectorServer, monkeypatch: pytest.MonkeyPatch, make_client: Any, record: Any, body: Any
+) -> None:
+    monkeypatch.setattr(connections, "MAX_UNTAKEN_BYTES", 100_000)
+    fill(crowded, make_client, record, body)
+    with ask_and_take_nothing(crowded) as first:
+        assert counted(crowded, CLOSED.format("evicted")) == 0
+        with ask_and_take_nothing(crowded) as second:
+            wait_until(lambda: counted(crowded, CLOSED.format("evicted")) == 1)
+            assert not rest(first).endswith(b"}")
+            assert rest(second).endswith(b"}")
+    assert counted(crowded, CLOSED.format("evicted")) == 1
 
 
 def test_what_is_not_http_is_400_and_counted(crowded: CollectorServer, caplog: pytest.LogCaptureFixture) -> None:
