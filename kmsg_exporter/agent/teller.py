@@ -34,9 +34,10 @@ class Teller:
     The first is told at once. What follows within `apart_seconds`, or while the disk takes its time, becomes one event
     with at most `sample` hidden records: a log that is emptied in a loop sends no storm, and a disk that hangs takes no
     memory. What waits is handed to `draft` first, for an agent that is killed; `tell` and `draft` say whether it can't
-    be lost any more then, and `kept` is told up to which number that is so.
+    be lost any more then, and `kept` is told up to which number that is so. What comes while `tell` is at the disk is
+    not drafted before that is over: who comes after an agent that was killed then knows of it by its number alone.
 
-    A disk that hangs is waited for at the end, but not for ever: what it did not take is in the draft.
+    A disk that hangs is waited for at the end, but not for ever: what it was taking is in the draft.
     """
 
     def __init__(

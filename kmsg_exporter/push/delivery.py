@@ -107,7 +107,7 @@ class Delivery:
                 if 200 <= response.status_code < 300:
                     self.page = _page(endpoint.url, response)
                     return _read(response)
-            self._wire.close()  # nobody reads the rest of this answer, so its connection ends with it
+            self.close()  # nobody reads the rest of this answer, so its connection ends with it
             retry_after = response.headers.get("Retry-After")
             raise http_fault(str(endpoint), response.status_code, retry_after, self._clock())
 
@@ -118,7 +118,7 @@ class Delivery:
             self.close()
             self._stamps = stamps
         if self._session is None:
-            logging.getLogger("urllib3.connectionpool").addFilter(_no_debug)
+            logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)  # its lines repeat addresses and headers
             lean_requests()
             from kmsg_exporter.push.session import session_on
 
@@ -150,11 +150,6 @@ def _page(url: str, response: requests.Response) -> str | None:
     if target.scheme not in ("http", "https") or not name or not target.path.endswith("/"):
         return None
     return urlunsplit((target.scheme, f"[{name}]{port}" if ":" in name else f"{name}{port}", target.path, "", ""))
-
-
-def _no_debug(record: logging.LogRecord) -> bool:
-    """The library's debug lines hold the whole address, with what may be a secret in its query."""
-    return record.levelno > logging.DEBUG
 
 
 def _rejected(answer: bytes) -> int:

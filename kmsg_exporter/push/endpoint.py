@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from kmsg_exporter.errors import ConfigError
 from kmsg_exporter.push.resource import pairs
+from kmsg_exporter.push.secret import HEADER_NAME
 
 Compression = Literal["gzip", "none"]
 _PREFIXES = ("OTEL_EXPORTER_OTLP_LOGS_", "OTEL_EXPORTER_OTLP_")
@@ -57,7 +58,7 @@ class Endpoint:
         if compression not in ("gzip", "none"):
             raise ConfigError(f"{name}={compression}: allowed are gzip and none")
         name, timeout = _variable(environ, "TIMEOUT", "10000")
-        if not (timeout.isascii() and timeout.isdigit() and 0 < int(timeout) <= 3_600_000):
+        if not (timeout.isascii() and timeout.isdigit() and len(timeout) < 10 and 0 < int(timeout) <= 3_600_000):
             raise ConfigError(f"{name}={timeout}: allowed are 1 to 3600000 milliseconds")
         return cls(
             url=url,
@@ -88,9 +89,9 @@ def _url(environ: Mapping[str, str], flag_url: str | None) -> str | None:
     if not url:
         return None
     parts = _checked(name, url)
-    if name == "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT" or parts.path.endswith(_LOGS_PATH):
+    if name == "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT":
         return url
-    return parts._replace(path=parts.path.rstrip("/") + _LOGS_PATH).geturl()
+    return parts._replace(path=parts.path.rstrip("/").removesuffix(_LOGS_PATH) + _LOGS_PATH).geturl()
 
 
 def _checked(name: str, url: str) -> SplitResult:
@@ -112,10 +113,12 @@ def _checked(name: str, url: str) -> SplitResult:
 
 
 def _headers(name: str, text: str) -> dict[str, str]:
-    headers = pairs(name, text)
-    for header, value in headers.items():
-        if not (header + value).isprintable() or not (header + value).isascii() or not value:
-            raise ConfigError(f"{name}: the value of {header!a} is not printable ASCII; allowed is name=value,...")
+    headers = {header: value.strip() for header, value in pairs(name, text).items()}
+    for number, (header, value) in enumerate(headers.items(), start=1):
+        if not HEADER_NAME.fullmatch(header):  # it is not repeated: who took ":" for "=" has a secret in it
+            raise ConfigError(f"{name}: the name of header {number} is none; allowed is name=value,...")
+        if not value.isprintable() or not value.isascii() or not value:
+            raise ConfigError(f"{name}: the value of {header} is not printable ASCII; allowed is name=value,...")
     return headers
 
 

@@ -29,7 +29,7 @@ _REMEDIES: Final = {
     "tls": "no TLS connection: check the files OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE, _CLIENT_KEY name",
     "reset": "the connection was cut: is this the collector's OTLP/HTTP port, http or https?",
     "unreachable": "no route: check the network and its policies",
-    "proxy": "the proxy refused: check HTTP_PROXY, HTTPS_PROXY, NO_PROXY",
+    "proxy": "the proxy refused, or is no HTTP proxy: check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY",
     "connection": "the exchange failed: is this an OTLP/HTTP port, can the certificate files be read?",
     "http_400": "the collector does not accept what it got: its log says why",
     "http_401": f"check the credentials in {_CREDENTIALS}",
@@ -109,7 +109,7 @@ def _certificate(error: Exception) -> tuple[str | None, bool]:
 def _reason(error: Exception) -> str:
     chain = list(_chain(error))
     names = {type(exc).__name__ for exc in chain}  # of requests and urllib3, which are not imported here
-    if "ProxyError" in names:
+    if names & {"ProxyError", "InvalidProxyURL"}:
         return "proxy"
     for exc in chain:
         if isinstance(exc, socket.gaierror):

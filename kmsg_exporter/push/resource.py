@@ -49,6 +49,7 @@ class Resource:
             "k8s.cluster.name": cluster_name,
             **pairs("OTEL_RESOURCE_ATTRIBUTES", environ.get("OTEL_RESOURCE_ATTRIBUTES", "")),
         }
+        known["service.instance.id"] = known["service.instance.id"] or instance_id  # it is what tells agents apart
         if environ.get("OTEL_SERVICE_NAME"):
             known["service.name"] = environ["OTEL_SERVICE_NAME"]
         return cls({name: value for name, value in known.items() if value})

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from kmsg_exporter.errors import PushError
 
 MAX_BYTES: Final = 64 << 10
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _REMEDY: Final = "nothing is sent without it; it is looked at again at each try"
 
-Stamp = tuple[int, int, int]
+Stamp = tuple[int, int, int, int]
 
 
 class SecretFiles:
@@ -48,9 +50,14 @@ class SecretFiles:
 
 
 def stamp(path: Path) -> Stamp:
-    """What tells one version of a file from another, also behind a symbolic link that is turned. Raises OSError."""
+    """What tells one version of a file from another, also behind a symbolic link that is turned. Raises OSError.
+
+    No pipe or device passes: to open one may wait for ever.
+    """
     found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    if not S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns
 
 
 def merged(first: Mapping[str, str], *others: Mapping[str, str]) -> dict[str, str]:
@@ -68,7 +75,7 @@ def _lines(path: Path) -> dict[str, str]:
         if not line.strip() or line.startswith("#"):
             continue
         name, colon, value = line.partition(":")
-        if not colon or not _NAME.fullmatch(name) or not value.strip().isprintable() or not value.strip():
+        if not colon or not HEADER_NAME.fullmatch(name) or not value.strip().isprintable() or not value.strip():
             raise _fault(f"{path}: line {number} is not Name: value in printable ASCII")
         headers = merged(headers, {name: value.strip()})
     return headers

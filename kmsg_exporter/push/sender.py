@@ -19,6 +19,7 @@ from kmsg_exporter.push.culprit import Culprit
 from kmsg_exporter.push.delivery import Delivery
 from kmsg_exporter.push.endpoint import Endpoint
 from kmsg_exporter.push.fault import REASONS, REFUSALS
+from kmsg_exporter.push.otlp import Json
 from kmsg_exporter.push.resource import Resource
 from kmsg_exporter.push.spool import Spool, StoredEvent
 
@@ -236,6 +237,8 @@ class Sender:
 
     def _waits(self) -> bool:
         """There are events that nothing is held against."""
+        if self._culprit.suspects and self._spool.state.queue_events <= len(self._culprit.suspects):
+            self._forget_the_gone()
         return self._spool.state.queue_events > len(self._culprit.suspects)
 
     def _to_probe(self) -> bool:
@@ -245,9 +248,6 @@ class Sender:
         if self._urgent.is_set() or not self._waits():
             return
         batch = self._spool.unsent(self._culprit.limit, without=self._culprit.suspects)
-        if not batch and self._culprit.suspects:
-            self._forget_the_gone()
-            return
         try:
             if not batch:
                 raise PushError(f"{self._spool.path} can't be read", reason="spool", retriable=True)
@@ -305,18 +305,23 @@ class Sender:
                 self._culprit.forget(uid)
 
     def _post(self, delivery: Delivery, batch: list[StoredEvent]) -> None:
+        records = self._records(batch)
+        if not records:
+            return
         self._counts = replace(self._counts, attempts_total=self._counts.attempts_total + 1)
-        rejected = delivery.post([json.loads(event.record) for event in batch])
-        uids = [event.uid for event in batch]
+        rejected = delivery.post(list(records.values()))
+        uids = list(records)
         self._spool.mark_sent(set(uids), self._clock())
         self._counts = replace(
             self._counts,
-            sent_total=self._counts.sent_total + len(batch) - rejected,
+            sent_total=self._counts.sent_total + len(uids) - rejected,
             rejected_total=self._counts.rejected_total + rejected,
         )
         if rejected:
-            _log.error("the collector rejected %d of %d events for good: its log says why", rejected, len(batch))
+            _log.error("the collector rejected %d of %d events for good: its log says why", rejected, len(uids))
         for uid in self._culprit.accepted(uids):
+            if self._spool.find(uid) is None:  # it went to make room, and is counted for that
+                continue
             self._spool.set_aside(uid)
             _log.error(
                 "the collector refuses event %s and takes others: it is set aside, stays in this node's history and "
@@ -324,6 +329,19 @@ class Sender:
                 uid,
             )
         self._succeeded(delivery, mended=self._failing)
+
+    def _records(self, batch: list[StoredEvent]) -> dict[str, Json]:
+        """The events as they were stored, by uid. One that the disk has damaged is set aside: the others go on."""
+        records: dict[str, Json] = {}
+        for event in batch:
+            try:
+                records[event.uid] = json.loads(event.record)
+            except ValueError:
+                self._culprit.forget(event.uid)
+                if not event.aside:
+                    self._spool.set_aside(event.uid)
+                    _log.error("event %s is damaged in %s and can't be sent: set aside", event.uid, self._spool.path)
+        return records
 
     def _say_hello(self, delivery: Delivery) -> None:
         """An event that comes meanwhile cuts it off: a hello delays nothing, and the next one is soon enough."""

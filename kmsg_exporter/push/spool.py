@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
@@ -12,13 +13,22 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from kmsg_exporter.errors import SpoolError
 from kmsg_exporter.push import reserve
 from kmsg_exporter.push.identity import Identity, RingPosition
 from kmsg_exporter.push.otlp import dump
-from kmsg_exporter.push.spool_file import AGENT_ROW, hold, is_corrupt, open_file, read_agent_row, set_aside, transaction
+from kmsg_exporter.push.spool_file import (
+    AGENT_ROW,
+    file_id,
+    hold,
+    is_corrupt,
+    open_file,
+    read_agent_row,
+    set_aside,
+    transaction,
+)
 from kmsg_exporter.push.spool_room import delete_history, prune
 from kmsg_exporter.push.uid import UidSource
 from kmsg_exporter.push.witness import Witness
@@ -29,7 +39,9 @@ DEFAULT_MAX_BYTES: Final = 64 << 20
 MEMORY_MAX_BYTES: Final = 4 << 20
 _COLUMNS: Final = "sequence, uid, stored_unix, sent_unix, record, aside"
 _WAITS: Final = "sent_unix IS NULL AND aside = 0"
+_AMONG: Final = "uid IN (SELECT value FROM json_each(?))"
 _MAX_ASIDE: Final = 4096
+_CLOSE_SECONDS: Final = 2.0
 
 Render = Callable[[str, int], Mapping[str, object]]
 
@@ -73,6 +85,7 @@ class Spool:
     Every change is made in memory first and settled on disk in one transaction before the call returns. While the
     disk refuses (full, read-only, failing) changes wait in memory, `durable` is False, and the next change or `settle`
     settles them too. A full disk first gets the reserve, and what is history makes room. A corrupt file is set aside.
+    One that was removed or replaced under it is begun afresh, with what waits in it.
     """
 
     def __init__(
@@ -105,6 +118,7 @@ class Spool:
         self.durable = True
         self.state = SpoolState()
         self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._holder = hold(path)
         try:
             self._agent = self._identified()
@@ -115,12 +129,19 @@ class Spool:
             raise
 
     def close(self) -> None:
-        """Afterwards every call raises SpoolError. Closing twice does no harm."""
-        with self._lock:
+        """Afterwards every call raises SpoolError. Closing twice does no harm. A disk that hangs is left behind."""
+        if not self._lock.acquire(timeout=_CLOSE_SECONDS):
+            _log.warning(
+                "the spool %s is still being written: its disk takes too long, it is not waited for", self.path
+            )
+            return
+        try:
             if not self._closed and (self._late or self._late_marks or self._late_asides):
                 self._settle()
             self._closed = True
             self._let_go()
+        finally:
+            self._lock.release()
 
     @property
     def instance_id(self) -> str:
@@ -156,7 +177,7 @@ class Spool:
         """The oldest events that wait, as many as `max_bytes` of records allow, and one at least if there is any."""
         with self._lock:
             gone = {*self._late_marks, *self._late_asides, *without}
-            rows = self._select(f"WHERE {_WAITS} ORDER BY sequence LIMIT ?", limit + len(gone))
+            rows = self._select(f"WHERE {_WAITS} AND NOT {_AMONG} ORDER BY sequence LIMIT ?", _listed(gone), limit)
             batch: list[StoredEvent] = []
             for event in rows + self._late:
                 if event.waits and event.uid not in gone and len(batch) < limit:
@@ -198,8 +219,10 @@ class Spool:
     def set_aside_uids(self) -> list[str]:
         """What was set aside and never sent, oldest first."""
         with self._lock:
-            rows = self._marked(self._select("WHERE aside = 1 ORDER BY sequence LIMIT ?", _MAX_ASIDE))
-            return [event.uid for event in rows + self._late if event.aside and event.sent_unix is None]
+            which = f"aside = 1 AND NOT {_AMONG} OR {_AMONG} ORDER BY sequence LIMIT ?"
+            asked = _listed(self._late_marks), _listed(self._late_asides), _MAX_ASIDE
+            rows = self._query(f"SELECT uid FROM event WHERE {which}", *asked)  # noqa: S608
+            return [uid for (uid,) in rows] + [event.uid for event in self._late if event.aside]
 
     def history(self, limit: int = 100) -> list[StoredEvent]:
         """The newest events, sent or not, newest first."""
@@ -255,7 +278,7 @@ class Spool:
         except sqlite3.Error:
             db.close()
             raise
-        self._db = db
+        self._db, self._file = db, file_id(self.path)
         return _identity(row) if row is not None else None
 
     def _put_away(self, corrupt: sqlite3.Error) -> None:
@@ -282,22 +305,25 @@ class Spool:
             )
         return self._db
 
-    def _select(self, where: str, argument: int | str) -> list[StoredEvent]:
+    def _select(self, where: str, *arguments: int | str) -> list[StoredEvent]:
+        rows = self._query(f"SELECT {_COLUMNS} FROM event {where}", *arguments)  # noqa: S608
+        return [
+            StoredEvent(number, uid, stored, sent, record, bool(aside))
+            for number, uid, stored, sent, record, aside in rows
+        ]
+
+    def _query(self, statement: str, *arguments: int | str) -> list[tuple[Any, ...]]:
         self._known()
         if self._db is None:
             return []
         try:
-            rows = self._db.execute(f"SELECT {_COLUMNS} FROM event {where}", (argument,)).fetchall()  # noqa: S608
+            return self._db.execute(statement, arguments).fetchall()
         except sqlite3.Error as exc:
             if is_corrupt(exc):
                 self._settle_afresh(exc)
             else:
                 self._refused(exc)
             return []
-        return [
-            StoredEvent(number, uid, stored, sent, record, bool(aside))
-            for number, uid, stored, sent, record, aside in rows
-        ]
 
     def _marked(self, rows: list[StoredEvent]) -> list[StoredEvent]:
         """Rows of the file with what is not yet written into it."""
@@ -320,6 +346,8 @@ class Spool:
     def _settle(self) -> None:
         """Put what waits in memory on disk; after it `state` is current, also when that failed."""
         try:
+            if self._db is not None and file_id(self.path) != self._file:
+                self._leave(self._db)
             db = self._db or self._reopen()
             tight = not self._reserve.renew()  # a full log of changes could not even take a DELETE any more
             try:
@@ -344,10 +372,25 @@ class Spool:
         self._show()
         self._bear_witness()
 
+    def _leave(self, db: sqlite3.Connection) -> None:
+        """The file is not at its path any more: take what waits in it along to the one that is to be there."""
+        _log.error("the spool %s was removed or replaced under the agent: what waits goes into a new one", self.path)
+        waiting = self._select(f"WHERE {_WAITS} ORDER BY sequence LIMIT ?", -1)
+        self._late = [event for event in self._marked(waiting) if event.waits] + self._late
+        self._late_marks, self._late_asides, self._waiting = {}, set(), (0, None)
+        db.close()
+        self._db = None
+        if self._holder is not None:
+            os.close(self._holder)
+            self._holder = None
+
     def _show(self) -> None:
         stored, oldest = self._waiting
         late = [event.stored_unix for event in self._late if event.waits]
-        stored = max(0, stored - len(self._late_marks) - len(self._late_asides))
+        if self._late_marks or self._late_asides:
+            changed = _listed({*self._late_marks, *self._late_asides})
+            still = f"SELECT count(*), min(stored_unix) FROM event WHERE {_WAITS} AND NOT {_AMONG}"  # noqa: S608
+            stored, oldest = next(iter(self._query(still, changed)), self._waiting)
         self.state = SpoolState(
             queue_events=stored + len(late),
             queue_oldest_unix=oldest if stored > 0 else min(late, default=None),
@@ -375,7 +418,8 @@ class Spool:
                 "INSERT OR REPLACE INTO agent VALUES (1, ?, ?, ?, ?)", (agent.instance_id, agent.sequence, *place)
             )
             db.executemany(
-                f"INSERT INTO event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
+                # a file that was put in the place of ours may know the event
+                f"INSERT INTO event ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING",  # noqa: S608
                 [(e.sequence, e.uid, e.stored_unix, e.sent_unix, e.record, int(e.aside)) for e in self._late],
             )
             db.executemany("UPDATE event SET aside = 1 WHERE uid = ?", [(uid,) for uid in self._late_asides])
@@ -404,6 +448,10 @@ class Spool:
                 exc,
             )
         self.durable = False
+
+
+def _listed(uids: Collection[str]) -> str:
+    return json.dumps(list(uids))
 
 
 def _identity(row: tuple[str, int, str | None, int | None]) -> Identity:

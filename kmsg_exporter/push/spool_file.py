@@ -63,6 +63,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 256")
         connection.execute("PRAGMA cache_size = -512")
+        connection.text_factory = _text  # SQLite does not notice a flipped bit in a text: who reads it must be able to
         _migrate(connection, path)
     except BaseException:
         connection.close()
@@ -133,6 +134,19 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def file_id(path: Path) -> tuple[int, int] | None:
+    """Which file is there; None when none is."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode(errors="replace")
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

@@ -204,7 +204,10 @@ def test_a_proxy_that_refuses_is_named_and_its_password_is_not(
     with living(tmp_path / "spool.db", endpoint, events=1) as node:
         assert node.naps.next() == 12.0
         assert node.failures() == {"proxy": 1}
-        assert "proxy; the proxy refused: check HTTP_PROXY, HTTPS_PROXY, NO_PROXY" in caplog.text
+        assert (
+            "proxy; the proxy refused, or is no HTTP proxy: check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY"
+            in caplog.text
+        )
     assert "s3cret" not in caplog.text
     assert collector.heard == []
 

@@ -28,7 +28,7 @@ def test_no_endpoint_means_events_stay_here() -> None:
 def test_the_path_is_appended_to_all_but_the_logs_variable() -> None:
     assert url({BASE: "http://c:4318"}) == "http://c:4318/v1/logs"
     assert url({BASE: "https://c/otlp/"}) == "https://c/otlp/v1/logs"
-    assert url({BASE: "http://c/v1/logs"}) == "http://c/v1/logs"
+    assert url({BASE: "http://c/v1/logs"}) == url({BASE: "http://c/v1/logs/"}) == "http://c/v1/logs"
     assert url({LOGS: "http://c/in?tenant=1"}) == "http://c/in?tenant=1"
     assert url({}, "http://[::1]:4318") == "http://[::1]:4318/v1/logs"
 
@@ -43,7 +43,7 @@ def test_all_variables_are_read_and_the_logs_ones_win() -> None:
         {
             LOGS: "https://c/v1/logs",
             HEADERS: "a=1",
-            "OTEL_EXPORTER_OTLP_LOGS_HEADERS": "authorization=Bearer%20s3cret, x-tenant = t",
+            "OTEL_EXPORTER_OTLP_LOGS_HEADERS": "authorization=%20Bearer%20s3cret, x-tenant = t",
             "OTEL_EXPORTER_OTLP_TIMEOUT": "2500",
             "OTEL_EXPORTER_OTLP_CERTIFICATE": "/ca.pem",
             "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "/c.pem",
@@ -89,8 +89,20 @@ def test_secrets_do_not_show() -> None:
             f"{HEADERS}: entry 2 is not name=value; allowed is name=value,name=value,...",
         ),
         (
-            {HEADERS: "token=s3cret%0A"},
-            f"{HEADERS}: the value of 'token' is not printable ASCII; allowed is name=value,...",
+            {HEADERS: "token=s3cret%0Amore"},
+            f"{HEADERS}: the value of token is not printable ASCII; allowed is name=value,...",
+        ),
+        (
+            {HEADERS: "a=b,Authorization: Bearer czNjcmV0LXRva2Vu="},
+            f"{HEADERS}: the name of header 2 is none; allowed is name=value,...",
+        ),
+        (
+            {HEADERS: "Authorization: Basic czNjcmV0LXRva2Vu=="},
+            f"{HEADERS}: the name of header 1 is none; allowed is name=value,...",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_TIMEOUT": "9" * 5000},
+            f"OTEL_EXPORTER_OTLP_TIMEOUT={'9' * 5000}: allowed are 1 to 3600000 milliseconds",
         ),
     ],
 )
@@ -111,6 +123,12 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(bad: str) -> None
     with pytest.raises(ConfigError) as caught:
         Endpoint.from_environ({}, bad)
     assert "s3c" not in str(caught.value)
+
+
+def test_no_variable_takes_the_identity_of_an_agent_away() -> None:
+    none = {"OTEL_RESOURCE_ATTRIBUTES": "service.instance.id=,host.name="}
+    attributes = Resource.from_environ(none, instance_id="i", host_name="node-7").attributes
+    assert (attributes["service.instance.id"], "host.name" in attributes) == ("i", False)
 
 
 def test_the_resource_names_the_node() -> None:

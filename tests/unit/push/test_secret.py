@@ -33,14 +33,30 @@ def test_a_file_that_was_rotated_is_read_again_also_behind_a_link(tmp_path: Path
     assert secrets.headers() == {"Authorization": "Bearer new"}
 
 
-def test_a_file_that_did_not_change_is_not_opened_again(tmp_path: Path) -> None:
+def test_a_file_that_did_not_change_is_not_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tmp_path / "token"
+    token.write_text("one")
+    secrets = SecretFiles(None, token)
+    assert secrets.headers() == {"Authorization": "Bearer one"}
+    monkeypatch.setattr(Path, "open", None)
+    assert secrets.headers() == {"Authorization": "Bearer one"}
+
+
+def test_a_file_that_was_changed_in_place_is_read_again_though_it_looks_as_before(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("one")
     secrets, before = SecretFiles(None, token), token.stat()
     assert secrets.headers() == {"Authorization": "Bearer one"}
-    token.write_text("two")
-    os.utime(token, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert secrets.headers() == {"Authorization": "Bearer one"}
+    while token.stat().st_ctime_ns == before.st_ctime_ns:  # the kernel's clock for files is a coarse one
+        token.write_text("two")
+        os.utime(token, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert secrets.headers() == {"Authorization": "Bearer two"}
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "token")
+    with pytest.raises(PushError, match=r"token can't be read \(it is no file\)"):
+        SecretFiles(None, tmp_path / "token").headers()
 
 
 def test_a_file_that_is_gone_is_looked_for_again(tmp_path: Path) -> None:

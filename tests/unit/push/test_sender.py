@@ -9,6 +9,7 @@ import os
 import queue
 import random
 import socket
+import sqlite3
 import ssl
 import struct
 import subprocess
@@ -16,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,7 +31,7 @@ from kmsg_exporter.errors import PushError
 from kmsg_exporter.model import Actor, Emptying, Hidden, LogRecord, Process, PushState
 from kmsg_exporter.push.delivery import Delivery
 from kmsg_exporter.push.endpoint import Endpoint
-from kmsg_exporter.push.otlp import log_record
+from kmsg_exporter.push.otlp import Json, log_record
 from kmsg_exporter.push.resource import Resource
 from kmsg_exporter.push.sender import Sender
 from kmsg_exporter.push.spool import Spool, StoredEvent
@@ -645,18 +646,81 @@ def test_a_request_under_way_does_not_hold_up_the_end(node: Node, collector: Col
     assert not sender.stop(0.0)
 
 
-def test_a_fault_nobody_thought_of_is_counted_and_the_sender_goes_on(node: Node, collector: Collector) -> None:
-    broken = node.spool.append(lambda uid, sequence: {"uid": uid, "sequence": sequence})
-    assert node.spool._db is not None
-    with node.spool._lock:
-        node.spool._db.execute("UPDATE event SET record = 'no json' WHERE uid = ?", (broken.uid,))
+def test_a_fault_nobody_thought_of_is_counted_and_the_sender_goes_on(
+    node: Node, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post, faults = Delivery.post, [ZeroDivisionError()]
+
+    def breaks_once(delivery: Delivery, records: Sequence[Json]) -> int:
+        if faults:
+            raise faults.pop()
+        return post(delivery, records)
+
+    monkeypatch.setattr(Delivery, "post", breaks_once)
+    node.event()
     sender = node.sender(Endpoint(collector.url))
     assert node.naps.next() == 300.0
     assert failures(sender.state()) == {"internal": 1}
-    node.spool.mark_sent({broken.uid}, 1.0)
-    node.event()
     node.naps.end()
     assert drained(sender).sent_total == 1
+
+
+@pytest.mark.parametrize("damage", ["'{\"cut'", "CAST(x'7b22ff227d' AS TEXT)"], ids=["no JSON", "no UTF-8"])
+def test_an_event_that_the_disk_has_damaged_is_set_aside_and_the_others_go(
+    node: Node, collector: Collector, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SQLite has no checksums: it gives what it finds."""
+    events = [node.event() for _ in range(3)]
+    with closing(sqlite3.connect(node.spool.path)) as disk, disk:
+        disk.execute(f"UPDATE event SET record = {damage} WHERE uid = ?", (events[0].uid,))  # noqa: S608
+    state = drained(node.sender(Endpoint(collector.url)))
+    assert collector.next_sequences() == [2, 3]
+    assert (state.sent_total, failures(state), state.dropped_total["refused"]) == (2, {}, 1)
+    assert [event.aside for event in node.spool.history()] == [False, False, True]
+    assert caplog.text.count(f"event {events[0].uid} is damaged in {node.spool.path}") == 1
+    node.senders[0].use(Endpoint(collector.url))  # what was set aside has another chance, and this one none
+    node.event()
+    assert reached(node.senders[0], lambda state: state.sent_total == 3).dropped_total["refused"] == 1
+
+
+def test_suspects_that_went_to_make_room_hold_up_nobody_and_are_counted_once(tmp_path: Path) -> None:
+    refused: set[int] = {1, 2, 3}
+
+    def post(records: Sequence[Mapping[str, int]]) -> int:
+        if refused & {record["sequence"] for record in records}:
+            raise PushError("no", reason="http_400", retriable=False, suspicious=True)
+        return 0
+
+    def event() -> None:
+        spool.append(lambda uid, sequence: {"uid": uid, "sequence": sequence, "text": "x" * 20_000})
+
+    def send_all() -> None:
+        while sender._waits():
+            with suppress(PushError):
+                sender._send_batch(delivery)
+
+    delivery = cast(Delivery, SimpleNamespace(post=post, endpoint="collector"))
+    spool = Spool(tmp_path / "spool.db", max_bytes=200_000)
+    sender = Sender(
+        spool,
+        Endpoint("http://collector/v1/logs"),
+        Resource({}),
+        monotonic=lambda: 0.0,
+        sleep=lambda _: None,
+        connect=lambda *_: delivery,
+    )
+    for _ in range(3):
+        event()
+    send_all()
+    assert len(sender._culprit.suspects) == 3
+    for _ in range(9):
+        event()
+    gone = spool.state.dropped_total["spool_full"]
+    assert gone >= 3
+    send_all()
+    assert (spool.state.queue_events, sender._culprit.suspects) == (0, ())
+    assert spool.state.dropped_total == {"spool_full": gone, "spool_corrupt": 0, "refused": 0}
+    spool.close()
 
 
 _NOBODY = "http://127.0.0.1:9/v1/logs"

@@ -11,10 +11,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kmsg_exporter.errors import SpoolError, SpoolInUse, SpoolTooNew
+from kmsg_exporter.push import spool as spool_module
 from kmsg_exporter.push.identity import RingPosition
 from kmsg_exporter.push.spool import Spool
 
@@ -355,3 +357,78 @@ def test_a_closed_spool_says_so(path: Path) -> None:
         spool.unsent()
     with pytest.raises(SpoolError, match="is closed"):
         spool.mark_sent({"u"}, 1.0)
+
+
+def test_an_event_that_was_set_aside_and_is_taken_while_the_disk_refuses_was_none_that_waited(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Spool(path)) as spool:
+        aside, waiting = spool.append(render), spool.append(render)
+        spool.set_aside(aside.uid)
+        with monkeypatch.context() as disk:
+            disk.setattr(Spool, "_write", refuse)
+            spool.mark_sent({aside.uid}, 1.0)
+            assert not spool.durable
+            assert (spool.unsent(), spool.state.queue_events) == ([waiting], 1)
+            spool.set_aside(waiting.uid)
+            assert (spool.unsent(), spool.state.queue_events) == ([], 0)
+            assert spool.set_aside_uids() == [waiting.uid]
+        spool.settle()
+        assert (spool.durable, spool.state.queue_events) == (True, 0)
+
+
+def refuse(*_: object, **__: object) -> int:
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced by a backup"])
+def test_what_waits_outlives_a_state_directory_that_goes_under_the_agent(
+    path: Path, replaced: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Spool(path)) as spool:
+        sent = spool.append(render)
+        backed_up = spool.append(render)
+        spool.mark_sent({sent.uid}, 1.0)
+        backup = path.with_name("backup")
+        with closing(sqlite3.connect(path)) as disk, closing(sqlite3.connect(backup)) as copy:
+            disk.backup(copy)
+        spool.append(render)
+        kept = backup.read_bytes()
+        shutil.rmtree(path.parent)
+        if replaced:
+            path.parent.mkdir()
+            path.write_bytes(kept)
+        newest = spool.append(render)
+        assert spool.durable
+        assert (newest.sequence, spool.last_sequence, spool.state.queue_events) == (4, 4 + replaced, 3)
+        assert f"the spool {path} was removed or replaced under the agent" in caplog.text
+        instance = spool.instance_id
+    with closing(Spool(path)) as spool:
+        waiting = [json.loads(event.record)["sequence"] for event in spool.unsent()]
+        assert (waiting, spool.instance_id) == ([2, 3, 4], instance)
+        assert {event.uid for event in spool.unsent()} >= {backed_up.uid, newest.uid}
+
+
+def test_closing_does_not_wait_for_a_disk_that_hangs(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(spool_module, "_CLOSE_SECONDS", 0.05)
+    writing, over = threading.Event(), threading.Event()
+    write = Spool._write
+
+    def hangs(spool: Spool, *args: Any, **kwargs: Any) -> int:
+        writing.set()
+        over.wait(20)
+        return write(spool, *args, **kwargs)
+
+    spool = Spool(path)
+    monkeypatch.setattr(Spool, "_write", hangs)
+    thread = threading.Thread(target=spool.append, args=(render,))
+    thread.start()
+    writing.wait(20)
+    spool.close()
+    assert "its disk takes too long" in caplog.text
+    over.set()
+    thread.join(20)
+    assert spool.state.queue_events == 1
+    spool.close()
