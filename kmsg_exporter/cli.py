@@ -134,7 +134,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
 
 
 def _run(config: Config, environ: Mapping[str, str], read_config: Callable[[], Config]) -> int:
-    from kmsg_exporter.agent import heap
+    from kmsg_exporter import heap
     from kmsg_exporter.agent.agent import Agent
 
     heap.share()

@@ -24,6 +24,7 @@ from kmsg_exporter.collector.figures import CONTENT_TYPE, Figures
 from kmsg_exporter.collector.headers import AnswerCancelled, SecurityHeaders
 from kmsg_exporter.collector.intake import Intake
 from kmsg_exporter.collector.pages import Pages
+from kmsg_exporter.collector.pieces import InPieces
 from kmsg_exporter.collector.reading import Reading
 from kmsg_exporter.collector.silence import Silence
 from kmsg_exporter.collector.site import site_routes
@@ -65,7 +66,7 @@ class Parts:
         starlette = Starlette(routes=[*(self._site if site else ()), *self._health], exception_handlers=handlers)
         starlette.router.redirect_slashes = False
         app = self._intake.before(starlette) if intake else starlette
-        return SecurityHeaders(Entrance(AnswerCancelled(app), self._counts, guard=guard, log=self._log))
+        return InPieces(SecurityHeaders(Entrance(AnswerCancelled(app), self._counts, guard=guard, log=self._log)))
 
     async def _failed(self, request: Request, exc: Exception) -> Response:
         status, message, headers = explanation(exc)

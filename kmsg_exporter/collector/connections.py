@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import resource
 import socket
@@ -18,8 +19,12 @@ from kmsg_exporter.collector.counts import Counts
 from kmsg_exporter.collector.protocol import Connection
 
 MAX_CONNECTIONS: Final = 2048
+# with TLS, where each may take half a MiB: a buffer of 256 KiB, and what it was filled with at once
+MAX_TLS_CONNECTIONS: Final = 300
 # of answers that their clients have not taken yet, all together
 MAX_UNTAKEN_BYTES: Final = 32 * 1024 * 1024
+# connections with TLS: what was one is a cycle, and half a MiB until garbage is collected
+_COLLECT_AFTER: Final = 8
 # of the process' descriptors, for all that is no connection
 _RESERVED_DESCRIPTORS: Final = 256
 _WANTED_DESCRIPTORS: Final = 65536
@@ -29,8 +34,9 @@ _NO_DESCRIPTOR_SECONDS: Final = 0.1
 _log = logging.getLogger(__name__)
 
 
-def connections_allowed() -> int:
+def connections_allowed(*, tls: bool = False) -> int:
     """How many connections this process can hold, with its limit on descriptors raised as far as it may."""
+    most = MAX_TLS_CONNECTIONS if tls else MAX_CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _WANTED_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -38,18 +44,20 @@ def connections_allowed() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
-        return MAX_CONNECTIONS
-    return min(MAX_CONNECTIONS, max(soft - _RESERVED_DESCRIPTORS, soft // 2))
+        return most
+    return min(most, max(soft - _RESERVED_DESCRIPTORS, soft // 2))
 
 
 class Crowd:
     """All connections of a server, whichever door they came through."""
 
-    def __init__(self, counts: Counts, *, most: int) -> None:
+    def __init__(self, counts: Counts, *, most: int, tls: bool = False) -> None:
         self.counts = counts
         self._most = most
+        self._tls = tls
+        self._left = 0
         self._guests: dict[_Guest, None] = {}
-        self._slow: dict[_Guest, None] = {}
+        self._owed: dict[_Guest, int] = {}
 
     def enter(self, guest: _Guest) -> None:
         """Beyond the bound another one goes: the one that has waited longest without a request, or never had one."""
@@ -59,22 +67,25 @@ class Crowd:
         self.counts.connections = len(self._guests)
 
     def leave(self, guest: _Guest) -> None:
-        self._guests.pop(guest, None)
-        self._slow.pop(guest, None)
+        self._owed.pop(guest, None)
+        if guest in self._guests:
+            del self._guests[guest]
+            self._left += self._tls
+            if self._left >= _COLLECT_AFTER:
+                self._left = 0
+                gc.collect()
         self.counts.connections = len(self._guests)
 
-    def fall_behind(self, guest: _Guest) -> None:
-        """An answer waits for its client to take it. Beyond the bound on such those go that have waited longest."""
-        self._slow[guest] = None
-        untaken = sum(slow.untaken_bytes for slow in self._slow)
-        while untaken > MAX_UNTAKEN_BYTES and len(self._slow) > 1:
-            victim = next(iter(self._slow))
-            untaken -= victim.untaken_bytes
-            self.leave(victim)
-            victim.close("evicted")
-
-    def catch_up(self, guest: _Guest) -> None:
-        self._slow.pop(guest, None)
+    def owe(self, guest: _Guest, answer_bytes: int) -> None:
+        """An answer that its client has not taken yet, or none. Beyond the bound those go that have waited longest."""
+        if not answer_bytes:
+            self._owed.pop(guest, None)
+        elif guest in self._guests:
+            self._owed[guest] = answer_bytes
+            while sum(self._owed.values()) > MAX_UNTAKEN_BYTES and len(self._owed) > 1:
+                victim = next(iter(self._owed))
+                self.leave(victim)
+                victim.close("evicted")
 
     def dismiss(self) -> None:
         """Those that have not shaken hands yet; the server knows the others."""
@@ -115,15 +126,8 @@ class _Guest:
     def leave(self) -> None:
         self._crowd.leave(self)
 
-    @property
-    def untaken_bytes(self) -> int:
-        return 0 if self.connection is None else self.connection.transport.get_write_buffer_size()
-
-    def fall_behind(self) -> None:
-        self._crowd.fall_behind(self)
-
-    def catch_up(self) -> None:
-        self._crowd.catch_up(self)
+    def owe(self, answer_bytes: int) -> None:
+        self._crowd.owe(self, answer_bytes)
 
     def welcome(self, make: Callable[[_Guest], Connection], context: ssl.SSLContext | None) -> None:
         self._task = asyncio.get_running_loop().create_task(self._shake_hands(make, context))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _BAR: Final = (
 )
 _LATEST_NS: Final = 2**63 - 1
 MAX_NAMES: Final = 10_000
+MAX_NAMES_BYTES: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +124,28 @@ def _bar(connection: sqlite3.Connection, query: str, values: Sequence[int | str]
     return Bar(*(int(count) for count in connection.execute(query, values).fetchone()))
 
 
+def _bytes(name: tuple[str, ...]) -> int:
+    return sum(map(sys.getsizeof, name))
+
+
 class _Ranking:
     """Bounded: names come from nodes, which may send as many as they like."""
 
     def __init__(self) -> None:
         self.more = False
         self._sums: dict[tuple[str, ...], list[int]] = {}
+        self._bytes = 0
 
     def add(self, name: tuple[str, ...], emptyings: int, severe: int, last_unix_ns: int) -> None:
         """Of one culprit in one place: no two are of the same two."""
         sums = self._sums.get(name)
         if sums is None:
-            if len(self._sums) >= MAX_NAMES:
+            if len(self._sums) >= MAX_NAMES or self._bytes >= MAX_NAMES_BYTES:
                 self.more = True
-                self._sums = dict(nlargest(MAX_NAMES // 2, self._sums.items(), key=lambda each: each[1][0]))
+                self._sums = dict(nlargest(len(self._sums) // 2, self._sums.items(), key=lambda each: each[1][0]))
+                self._bytes = sum(map(_bytes, self._sums))
             sums = self._sums[name] = [0, 0, 0, 0]
+            self._bytes += _bytes(name)
         sums[0] += emptyings
         sums[1] += severe
         sums[2] += 1

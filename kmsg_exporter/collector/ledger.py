@@ -10,6 +10,7 @@ from typing import Final
 from kmsg_exporter.collector.event import Hello, Sender, StoredEvent, clipped
 
 MAX_STREAMS: Final = 64
+STREAMS_PER_AGENT: Final = 4  # on average: who names a boot for each hello takes no more
 FORGET_STEP: Final = 500
 
 # What each stream lacks between its first and its last event, and what lies between one boot's last and the next one's
@@ -83,6 +84,7 @@ class Ledger:
         # seen while this machine's clock was ahead
         connection.execute("UPDATE agent SET last_seen_unix_ns = ? WHERE last_seen_unix_ns > ?", (now_ns, now_ns))
         (self._agents,) = connection.execute("SELECT count(*) FROM agent").fetchone()
+        (self._streams,) = connection.execute("SELECT count(*) FROM stream").fetchone()
 
     def write(self, heard: Heard, now_ns: int) -> int:
         """How many agents were forgotten to make room."""
@@ -92,6 +94,7 @@ class Ledger:
             self._write_stream(name, boot_id, span)
         for (name, boot_id), last in heard.given.items():
             self._write_given(name, boot_id, last)
+        self._bound_streams()
         if self._agents <= self._max_agents:
             return 0
         # counted anew: a transaction that was rolled back has been counted too
@@ -131,6 +134,18 @@ class Ledger:
             )
             self._agents += 1
 
+    def _bound_streams(self) -> None:
+        """Those that began longest ago go."""
+        most = max(MAX_STREAMS, STREAMS_PER_AGENT * self._max_agents)
+        if self._streams <= most:
+            return
+        # counted anew, as agents are
+        (self._streams,) = self._connection.execute("SELECT count(*) FROM stream").fetchone()
+        excess = max(0, self._streams - most)
+        oldest = "SELECT rowid FROM stream ORDER BY rowid LIMIT ?"
+        self._connection.execute(f"DELETE FROM stream WHERE rowid IN ({oldest})", (excess,))  # noqa: S608
+        self._streams -= excess
+
     def _write_stream(self, name: str, boot_id: str, span: _Span) -> None:
         # never more than there are numbers: an event that had gone by its age and is sent again counts once
         known = self._connection.execute(
@@ -153,6 +168,7 @@ class Ledger:
 
     def _begin_stream(self, name: str, boot_id: str, first: int, last: int, stored: int) -> None:
         self._connection.execute("INSERT INTO stream VALUES (?, ?, ?, ?, ?)", (name, boot_id, first, last, stored))
+        self._streams += 1
         self._connection.execute(
             "DELETE FROM stream WHERE instance = ?1 AND rowid NOT IN "
             "(SELECT rowid FROM stream WHERE instance = ?1 ORDER BY rowid DESC LIMIT ?2)",

@@ -86,6 +86,10 @@ class LlhttpConnection(Connection, HttpToolsProtocol):  # type: ignore[misc]  # 
     def on_response_complete(self) -> None:
         last = not self.pipeline
         super().on_response_complete()
+        if self.pipeline and not self.transport.is_closing():
+            self.flow.pause_reading()  # it resumes for each answer: what comes is for a request whose turn is not yet
+        if last and self.cycle.response_complete:
+            self.cycle.body = bytearray()  # what its app did not read would stay as long as the connection
         if last and self._refusal is not None and not self.transport.is_closing():
             super().send_400_response(self._refusal)
 

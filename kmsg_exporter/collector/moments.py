@@ -43,8 +43,10 @@ def moment(unix_ns: int, *, now_ns: int, zone: tzinfo | None = None) -> Moment:
     )
 
 
-def rfc3339(unix_ns: int) -> str:
-    """`2026-02-03T04:05:06.789Z`."""
+def rfc3339(unix_ns: int, *, up: bool = False) -> str:
+    """`2026-02-03T04:05:06.789Z`, the millisecond that it is in, or that is not before it."""
+    if up:
+        unix_ns += 10**6 - 1
     at = datetime.fromtimestamp(unix_ns // 10**9, UTC)
     return f"{at:%Y-%m-%dT%H:%M:%S}.{unix_ns // 10**6 % 1000:03d}Z"
 

@@ -17,6 +17,7 @@ from kmsg_exporter.model import LEVELS
 SEVERE: Final = frozenset(LEVELS[:4])  # emerg to err
 LATE_SECONDS: Final = 60
 MAX_CHAIN: Final = 64  # an agent names 16; each is a hundred bytes of a page, of three in the record
+MAX_LINES: Final = 2000  # of a sample; an agent sends 50 records as a rule. The JSON has all of them
 CLOCK_COLUMNS: Final = len("[   12.345678] ")
 
 _ANCESTOR: Final = re.compile(r"(\d+) (.*?)(?: (/.*))?", re.DOTALL)
@@ -68,6 +69,7 @@ class Story:
     by_level: tuple[tuple[str, int], ...]
     sample: tuple[Line, ...]
     sample_records: int
+    sample_left_out: int
     sample_omitted: int
     facts: tuple[tuple[str, str], ...]
     resource: tuple[tuple[str, str], ...]
@@ -85,7 +87,7 @@ def tell(received: ReceivedEvent, *, now_ns: int, zone: tzinfo | None = None) ->
     attributes: Attributes = document["attributes"]
     happened_ns, arrived_ns = event.time_unix_ns, received.received_unix_ns
     by_level = _by_level(attributes)
-    records = _sample_records(attributes)
+    sample = _sample(attributes)
     actor = Link(event.comm, event.exe, _shown(attributes.get("process.pid")))
     return Story(
         uid=event.uid,
@@ -107,8 +109,9 @@ def tell(received: ReceivedEvent, *, now_ns: int, zone: tzinfo | None = None) ->
         hidden=_count(attributes, "kmsg.hidden.records"),
         severe=sum(count for level, count in by_level if level in SEVERE),
         by_level=by_level,
-        sample=tuple(line for record in records for line in _lines(record)),
-        sample_records=len(records),
+        sample=sample.lines,
+        sample_records=sample.records,
+        sample_left_out=sample.left_out,
         sample_omitted=_count(attributes, "kmsg.hidden.sample_omitted") or 0,
         facts=_facts(attributes),
         resource=_table(document["resource"]),
@@ -158,11 +161,35 @@ def _by_level(attributes: Attributes) -> tuple[tuple[str, int], ...]:
     return tuple((level, count) for level in LEVELS if (count := _count(counts, level)))
 
 
-def _sample_records(attributes: Attributes) -> Sequence[str]:
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """As many lines as are shown, the records that they are of, and how many more records there are."""
+
+    lines: tuple[Line, ...]
+    records: int
+    left_out: int
+
+
+def _sample(attributes: Attributes) -> _Sample:
+    records, beyond = _sample_records(attributes)
+    lines: list[Line] = []
+    shown = 0
+    for record in records:
+        if len(lines) >= MAX_LINES:
+            break
+        lines += _lines(record)
+        shown += 1
+    return _Sample(tuple(lines[:MAX_LINES]), shown, len(records) - shown + beyond)
+
+
+def _sample_records(attributes: Attributes) -> tuple[Sequence[str], int]:
+    """The first of them, and how many there are beyond."""
     sample = attributes.get("kmsg.hidden.sample")
-    if isinstance(sample, str):
-        return sample.splitlines()
-    return _texts(attributes, "kmsg.hidden.sample")
+    if not isinstance(sample, str):
+        return _texts(attributes, "kmsg.hidden.sample"), 0
+    records = sample.removesuffix("\n").split("\n", MAX_LINES) if sample else []
+    beyond = records.pop().count("\n") + 1 if len(records) > MAX_LINES else 0
+    return records, beyond
 
 
 def _lines(record: str) -> list[Line]:
@@ -170,7 +197,7 @@ def _lines(record: str) -> list[Line]:
     parts = _SAMPLE.fullmatch(record)
     priority, time, text = parts.groups() if parts else (None, None, record)
     level = LEVELS[int(priority) & 7] if priority else ""
-    first, *further = text.split("\n")
+    first, *further = text.split("\n", MAX_LINES)[:MAX_LINES]
     severe = level in SEVERE
     indent = " " * CLOCK_COLUMNS if time else ""  # as dmesg does
     return [

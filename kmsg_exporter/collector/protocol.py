@@ -18,6 +18,7 @@ else:
 REQUEST_SECONDS: Final = 10.0
 WRITE_SECONDS: Final = 30.0
 MAX_HEAD_BYTES: Final = 16 * 1024
+GUEST: Final = "guest"  # who has the connection, in each request's state
 
 
 class Guest(Protocol):
@@ -29,15 +30,14 @@ class Guest(Protocol):
 
     def close(self, reason: str) -> None: ...
     def leave(self) -> None: ...
-    def fall_behind(self) -> None: ...
-    def catch_up(self) -> None: ...
+    def owe(self, answer_bytes: int) -> None: ...
 
 
 class Connection(_Http):
     """The bounds; to be put before one of uvicorn's protocols in a class."""
 
     def __init__(self, guest: Guest, config: Config, state: ServerState) -> None:
-        super().__init__(config=config, server_state=state, app_state={})
+        super().__init__(config=config, server_state=state, app_state={GUEST: guest})
         self.guest = guest
         self.answered = False
         self._request_timer: asyncio.TimerHandle | None = None
@@ -78,13 +78,11 @@ class Connection(_Http):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._write_timer = self.loop.call_later(WRITE_SECONDS, self.guest.close, "write_timeout")
-        self.guest.fall_behind()
 
     def resume_writing(self) -> None:
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
-        self.guest.catch_up()
         super().resume_writing()
 
     def _await_request(self) -> None:

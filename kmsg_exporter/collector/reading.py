@@ -29,6 +29,7 @@ PAGE_BYTES: Final = 4 * 1024 * 1024
 _CURSOR: Final = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")
 _ARRIVAL: Final = re.compile(r"[0-9]{1,19}")
 _PROGRESS_STEPS: Final = 20_000
+_TEXT_STEPS: Final = 100  # each row's text may take a hundredth of a second
 _COLUMNS: Final = (
     "seq, uid, variant, received_unix_ns, time_unix_ns, listed_unix_ns, node, comm, exe, origin, text, "
     "instance, boot_id, sequence, cluster, host_id, version, emptyings, hidden, severe, expected"
@@ -138,7 +139,7 @@ class Reading:
             conditions.append(condition)
             values += texts
         query = f"{_ARRIVED} WHERE {' AND '.join(conditions)} AND seq > ? ORDER BY seq LIMIT ?"
-        with self.connected() as connection:
+        with self.connected(steps=_TEXT_STEPS if question.q else _PROGRESS_STEPS) as connection:
             newest = _newest(connection)
             if int(after) >= newest:
                 return Arrivals((), str(newest))
@@ -151,7 +152,7 @@ class Reading:
             return str(_newest(connection))
 
     @contextmanager
-    def connected(self) -> Iterator[sqlite3.Connection]:
+    def connected(self, *, steps: int = _PROGRESS_STEPS) -> Iterator[sqlite3.Connection]:
         """A connection that only reads, and whose every answer together ends in time."""
         ends = time.monotonic() + self._timeout_seconds
         with (
@@ -159,7 +160,7 @@ class Reading:
             closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as connection,
         ):
             connection.row_factory = sqlite3.Row
-            connection.set_progress_handler(lambda: time.monotonic() > ends, _PROGRESS_STEPS)
+            connection.set_progress_handler(lambda: time.monotonic() > ends, steps)
             connection.execute("BEGIN")  # one state of the store for all that is asked
             yield connection
 

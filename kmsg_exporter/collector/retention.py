@@ -11,7 +11,6 @@ from typing import Final
 STEP_EVENTS: Final = 200
 _SLACK: Final = 64  # when it is full, a 64th is cleared, so that room is made now and then, not at each commit
 _NS: Final = 10**9
-_LAST: Final = (1 << 63) - 1  # of all sequence numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class Retention:
         What was beyond it before is left to step(): who lowers the bound by gigabytes wants events stored meanwhile.
         """
         gone = 0
-        while self._over() and self._used_bytes() > self._settled and (oldest := self._oldest(_LAST)):
+        while self._over() and self._used_bytes() > self._settled and (oldest := self._surplus()):
             self._delete(oldest)
             gone += len(oldest)
         self._settled = self._used_bytes()
@@ -97,9 +96,10 @@ class Retention:
             return Gone(age=len(old), more=len(old) == STEP_EVENTS)
         if not self._over():
             return Gone()
-        oldest = self._oldest(_LAST)
+        if not (oldest := self._surplus()):  # all that is left is agents
+            return Gone()
         self._delete(oldest)
-        return Gone(bytes=len(oldest), more=len(oldest) == STEP_EVENTS)
+        return Gone(bytes=len(oldest), more=self._over())
 
     def _old(self) -> list[tuple[int]]:
         """The oldest arrivals up to the first that is to be kept.
@@ -124,12 +124,24 @@ class Retention:
             "SELECT seq FROM event WHERE seq <= ? ORDER BY seq LIMIT ?", (last, STEP_EVENTS)
         ).fetchall()
 
+    def _surplus(self) -> list[tuple[int]]:
+        """The oldest arrivals that make the room which is wanted, as far as STEP_EVENTS go."""
+        excess, rows = self._used_bytes() - self._least_bytes(), list[tuple[int]]()
+        for seq, size in self._connection.execute("SELECT seq, bytes FROM event ORDER BY seq LIMIT ?", (STEP_EVENTS,)):
+            rows.append((seq,))
+            excess -= size
+            if excess <= 0:
+                break
+        return rows
+
+    def _least_bytes(self) -> int:
+        return self._keep.max_bytes - self._keep.max_bytes // _SLACK
+
     def _used_bytes(self) -> int:
         return self._page_size * self._pragma("page_count") - self.free_bytes()
 
     def _over(self) -> bool:
-        used, most = self._used_bytes(), self._keep.max_bytes
-        self._full = used > (most - most // _SLACK if self._full else most)
+        self._full = self._used_bytes() > (self._least_bytes() if self._full else self._keep.max_bytes)
         return self._full
 
     def _delete(self, rows: list[tuple[int]]) -> None:

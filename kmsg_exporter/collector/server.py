@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import ipaddress
 import os
 import secrets
@@ -20,6 +21,7 @@ from typing import Final, Self
 import uvicorn
 from starlette.types import ASGIApp
 
+from kmsg_exporter import heap
 from kmsg_exporter.collector.app import Parts
 from kmsg_exporter.collector.connections import Crowd, Door, connections_allowed
 from kmsg_exporter.collector.counts import Counts
@@ -103,6 +105,7 @@ class CollectorServer:
         can't be opened (StoreTooNew for one that a newer program wrote).
         """
         settings = self._settings
+        heap.return_large()
         with ExitStack() as stack:
             listener = stack.enter_context(self._listen(self.host, self.port))
             self.port = listener.getsockname()[1]
@@ -142,8 +145,9 @@ class CollectorServer:
             page="../" if page is None else self.url,
             log=settings.access_log,
         )
-        crowd, http = Crowd(counts, most=connections_allowed()), protocol()
         guard = settings.guard
+        tls = guard is not None and guard.context() is not None
+        crowd, http = Crowd(counts, most=connections_allowed(tls=tls), tls=tls), protocol()
 
         def door(sock: socket.socket, app: ASGIApp, guard: Guard | None = None) -> Door:
             context = guard.context if guard is not None else lambda: None
@@ -226,6 +230,7 @@ class _Server(uvicorn.Server):
 
 
 def _run(server: _Server, resources: ExitStack) -> None:
+    gc.freeze()  # what is here now stays: a collection is short then
     with resources:
         try:
             server.run(sockets=[])

@@ -105,6 +105,16 @@ class Collector:
 
 
 @pytest.fixture
+def certificate(tmp_path: Path) -> ssl.SSLContext:
+    """What a client needs for a collector with the `web.yaml` that lies there then."""
+    made = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key", "-out", "crt")
+    named = ("-subj", "/CN=collector", "-addext", "subjectAltName=IP:127.0.0.1")
+    subprocess.run(["openssl", "req", "-x509", *made, *named], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "web.yaml").write_text("tls_server_config: {cert_file: crt, key_file: key}\n")
+    return ssl.create_default_context(cafile=tmp_path / "crt")
+
+
+@pytest.fixture
 def start(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Start]:
     with ExitStack() as stack:
 

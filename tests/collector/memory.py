@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from kmsg_exporter.collector.body import MAX_BODY_BYTES
+from kmsg_exporter.collector.connections import MAX_TLS_CONNECTIONS
 from kmsg_exporter.collector.weight import MAX_VALUES
 
 AT_ONCE: Final = 4
@@ -110,8 +114,11 @@ def test_what_is_shown_of_large_events_takes_no_more_either(start: Any) -> None:
     assert max(peaks.values()) < PEAK_MIB, peaks
 
 
-def test_answers_that_nobody_takes_take_no_more_than_the_chart_allows(start: Any, body: Any) -> None:
-    collector = start()
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_answers_that_nobody_takes_take_no_more_than_the_chart_allows(
+    start: Any, body: Any, certificate: ssl.SSLContext, tmp_path: Path, tls: bool
+) -> None:
+    collector = start(f"--web.config.file={tmp_path}/web.yaml", context=certificate) if tls else start()
     for number in range(20):
         record = listed("plain")
         record["attributes"].append({"key": "log.record.uid", "value": {"stringValue": f"{number}"}})
@@ -120,10 +127,11 @@ def test_answers_that_nobody_takes_take_no_more_than_the_chart_allows(start: Any
         )
     with ExitStack() as slow:
         for _ in range(SLOW):
-            client = slow.enter_context(socket.socket())
+            client = socket.socket()
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.settimeout(30)
             client.connect(("127.0.0.1", collector.port))
+            client = slow.enter_context(certificate.wrap_socket(client, server_hostname="127.0.0.1") if tls else client)
             client.sendall(b"GET /api/events?limit=500 HTTP/1.1\r\nHost: collector\r\n\r\n")
             client.recv(1)  # it is on its way
         assert collector.post(body("late"))[0] == 200
@@ -131,6 +139,75 @@ def test_answers_that_nobody_takes_take_no_more_than_the_chart_allows(start: Any
         evicted = collector.value('kmsg_collector_connections_closed_total{reason="evicted"}')
     assert collector.peak_mib < PEAK_MIB, (collector.peak_mib, evicted)
     assert 0 < evicted < SLOW
+
+
+def test_what_comes_without_a_token_takes_no_more_either(start: Any, tmp_path: Path) -> None:
+    """Questions in a row, and behind them most of a body: all of it is refused, and its connection stays."""
+    token = hashlib.sha256(b"known").hexdigest()
+    (tmp_path / "web.yaml").write_text(f"bearer_tokens: {{fleet: 'sha256:{token}'}}\n")
+    collector = start(f"--web.config.file={tmp_path}/web.yaml")
+    questions = b"GET / HTTP/1.1\r\nHost: collector\r\n\r\n" * 14
+    sent = b"POST /v1/logs HTTP/1.1\r\nHost: collector\r\nContent-Length: 4000000\r\n\r\n" + b"x" * 3_000_000
+    with ExitStack() as clients:
+        for _ in range(SLOW):
+            client = clients.enter_context(socket.create_connection(("127.0.0.1", collector.port), timeout=30))
+            client.sendall(questions)
+            client.settimeout(0.1)
+            with suppress(TimeoutError):
+                client.sendall(sent)
+        assert collector.peak_mib < PEAK_MIB
+
+
+def test_connections_with_tls_take_no_more_however_many_there_are(
+    start: Any, certificate: ssl.SSLContext, tmp_path: Path
+) -> None:
+    collector = start(f"--web.config.file={tmp_path}/web.yaml", context=certificate)
+    sent = b"POST /nothing HTTP/1.1\r\nHost: collector\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000
+    with ExitStack() as clients:
+        for _ in range(2 * MAX_TLS_CONNECTIONS):
+            client = socket.create_connection(("127.0.0.1", collector.port), timeout=30)
+            client = clients.enter_context(certificate.wrap_socket(client, server_hostname="127.0.0.1"))
+            client.sendall(sent)
+            client.recv(1)
+        held = collector.value("kmsg_collector_connections")
+    assert (held, collector.peak_mib < PEAK_MIB) == (MAX_TLS_CONNECTIONS, True), collector.peak_mib
+
+
+def test_what_is_counted_of_long_names_and_shown_of_many_lines_takes_no_more_either(start: Any) -> None:
+    collector = start()
+    for first in range(0, 6_000, 40):
+        records = [
+            {
+                "eventName": "kmsg.emptied",
+                "attributes": [
+                    {"key": "log.record.uid", "value": {"stringValue": f"exe-{number}"}},
+                    {"key": "process.executable.path", "value": {"stringValue": f"/\U0001f600{number}{'a' * 4_080}"}},
+                ],
+            }
+            for number in range(first, first + 40)
+        ]
+        assert (
+            collector.post(json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}).encode())[0] == 200
+        )
+    for number in range(30):
+        sample = "\x85" * 120_000 if number % 2 else "\n" * 120_000
+        record = {
+            "eventName": "kmsg.emptied",
+            "attributes": [
+                {"key": "log.record.uid", "value": {"stringValue": f"lines-{number}"}},
+                {"key": "kmsg.hidden.sample", "value": {"stringValue": sample}},
+            ],
+        }
+        assert (
+            collector.post(json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}).encode())[0] == 200
+        )
+    peaks = {}
+    with ThreadPoolExecutor(AT_ONCE) as readers:
+        for path in ("/?since=all", "/events/lines-0"):
+            for status, _ in readers.map(collector.get, [path] * AT_ONCE):
+                assert status == 200
+            peaks[path] = collector.peak_mib
+    assert max(peaks.values()) < PEAK_MIB, peaks
 
 
 def test_hostile_bodies_take_no_more_memory_than_the_chart_allows(start: Any, body: Any, packed: Any) -> None:

@@ -23,7 +23,7 @@ JSON = b"Content-Type: application/json\r\n\r\n"
 @pytest.fixture
 def crowded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CollectorServer]:
     """A collector that holds eight connections."""
-    monkeypatch.setattr(server, "connections_allowed", lambda: 8)
+    monkeypatch.setattr(server, "connections_allowed", lambda **_: 8)
     with CollectorServer("127.0.0.1", 0, tmp_path / "data") as running:
         yield running
 
@@ -197,6 +197,7 @@ def test_the_limit_on_descriptors_is_raised_and_leaves_some_for_the_rest(monkeyp
     monkeypatch.setattr(resource, "getrlimit", get_limit)
     monkeypatch.setattr(resource, "setrlimit", set_limit)
     assert (connections.connections_allowed(), limits) == (2048, (65536, 1 << 20))
+    assert connections.connections_allowed(tls=True) == 300
     limits = (1024, 2000)
     assert (connections.connections_allowed(), limits) == (1744, (2000, 2000))
     limits = (1024, 1024)

@@ -181,6 +181,18 @@ def test_an_agent_of_endless_boots_keeps_the_last_64(store: Store) -> None:
     assert missing(store) == 0
 
 
+def test_boots_without_end_of_agents_without_end_are_bounded_together(path: Path) -> None:
+    with Store(path, keep=Keep(max_agents=20), clock_ns=lambda: NOW_NS) as store:
+        for instance in ("one", "two", "three"):
+            put(store, *(event(number, instance=instance, boot=f"boot-{number}") for number in range(1, 41)))
+        assert query(store, "SELECT instance, count(*) FROM stream GROUP BY 1 ORDER BY 1") == [
+            ("three", 40),
+            ("two", 40),
+        ]
+        put(store, event(41, instance="one", boot="boot-41"))
+        assert query(store, "SELECT count(*), max(last_sequence) FROM stream") == [(80, 41)]
+
+
 def test_names_without_end_are_cut(store: Store) -> None:
     put(store, event(1, instance="i" * 10_000, boot="b" * 10_000, version="v" * 10_000))
     assert query(store, "SELECT length(instance), length(version) FROM agent") == [(256, 256)]

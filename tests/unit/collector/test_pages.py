@@ -189,6 +189,21 @@ def test_of_names_without_end_those_with_the_most_are_counted(
     assert "on 6 nodes" in text_of(client.get(f"{ALL}&q=often").text)
 
 
+def test_long_names_are_bounded_by_what_they_take(
+    client: Any, record: Any, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "MAX_NAMES_BYTES", 40_000)
+    for number in range(40):
+        often = {"kmsg.coalesced": 100} if number % 10 == 0 else {}
+        path = {"process.executable.path": f"/{number}/{'x' * 2_000}", **often}
+        client.send(body(record(f"{number}", attributes=path)))
+    text = text_of(client.get(ALL).text)
+    assert "436 emptyings" in text
+    for number in range(0, 40, 10):
+        assert re.search(rf"/{number}/x+ 100 1\b", text)
+    assert 4 < len(re.findall(r"/\d+/x+ \d+ 1\b", text)) < 20
+
+
 def test_the_chart_has_a_table_with_the_same_numbers_and_links(client: Any, record: Any, body: Any) -> None:
     client.send(body(told(record, "a"), record("b"), record("c", attributes={"kmsg.expected": True})))
     page = client.get("/?since=2024-02-03T00:00:00Z&until=2024-02-04T00:00:00Z").text

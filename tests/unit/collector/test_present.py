@@ -81,6 +81,25 @@ def test_the_sample_reads_as_a_kernel_log() -> None:
     assert told.severe_sample == told.sample[:1]
 
 
+@pytest.mark.parametrize(
+    ("sample", "lines", "records", "left_out"),
+    [
+        ("a\nb\n", 2, 2, 0),
+        ("", 0, 0, 0),
+        ("\n" * 120_000, 2000, 2000, 118_000),
+        ("a\x85b\u2028c", 1, 1, 0),
+        (["a"] * 60_000, 2000, 2000, 58_000),
+        (["a\nb\nc"] * 1000, 2000, 667, 333),
+        (["\n" * 120_000, "b"], 2000, 1, 1),
+    ],
+)
+def test_a_sample_without_end_is_cut_and_what_is_left_out_told(
+    sample: object, lines: int, records: int, left_out: int
+) -> None:
+    told = story({"kmsg.hidden.sample": sample})
+    assert (len(told.sample), told.sample_records, told.sample_left_out) == (lines, records, left_out)
+
+
 def test_levels_are_in_order_and_errors_or_worse_are_counted() -> None:
     told = story({"kmsg.hidden.by_level": {"info": 5, "err": 2, "crit": 1, "debug": 0, "bogus": 3}})
     assert told.by_level == (("crit", 1), ("err", 2), ("info", 5))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kmsg_exporter.collector.event import StoredEvent
+from kmsg_exporter.collector.event import Hello, Sender, StoredEvent
 from kmsg_exporter.collector.question import Question
 from kmsg_exporter.collector.reading import Arrivals, Reading
 from kmsg_exporter.collector.retention import Gone, Keep, Retention
@@ -130,6 +131,31 @@ def test_when_it_is_full_the_oldest_go_and_their_room_is_used_again(
         assert len(kept) + store.state.expired_bytes == 1000
         assert 200 < len(kept) < 2 * MIB / 4096
         assert max(sizes) < 3 * MIB
+
+
+def test_of_large_events_no_more_go_than_the_room_that_is_wanted(path: Path, stored: Callable[[], list[str]]) -> None:
+    with Store(path, keep=Keep(max_bytes=16 * MIB), clock_ns=lambda: NOW_NS) as store:
+        for number in range(100):
+            store.add([event(f"{number:02}", size=250_000)]).result(10)
+    kept = stored()
+    assert kept[-1] == "99"
+    assert 15 * MIB < len(kept) * 250_000 < 16 * MIB
+
+
+def test_what_agents_alone_take_costs_no_event_for_ever(path: Path, stored: Callable[[], list[str]]) -> None:
+    """They go when they were silent for too long, also where they alone are more than the bound."""
+    wide = Sender(instance="", boot_id="b" * 200, sequence=1, version="v" * 200, cluster="c" * 200, host_id="h" * 200)
+    hellos = [Hello(replace(wide, instance=f"{number}{'i' * 200}"), "n" * 200) for number in range(4_000)]
+    later = NOW_NS + 2 * DAY_NS
+    with Store(path, clock_ns=lambda: NOW_NS) as store:
+        store.add([event("old")], hellos).result(30)
+    keep = Keep(max_bytes=MIB, forget_after_seconds=86_400, grace_seconds=0)
+    with Store(path, keep=keep, clock_ns=lambda: later) as store:
+        store.tidy().result(10)
+        assert store.state.forgotten_age == 4_001
+        store.add([event("new")]).result(10)
+        store.tidy().result(10)
+    assert stored() == ["new"]
 
 
 def test_under_load_it_grows_no_further_than_by_what_one_commit_adds(

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from kmsg_exporter.collector.event import StoredEvent
-from kmsg_exporter.collector.question import Question
+from kmsg_exporter.collector.moments import rfc3339
+from kmsg_exporter.collector.question import Question, read_question
 from kmsg_exporter.collector.reading import Reading, where
 from kmsg_exporter.collector.search import search
 from kmsg_exporter.collector.store import Store
@@ -69,3 +70,11 @@ def test_a_search_goes_on_where_another_stopped(reading: Reading) -> None:
     assert [each.event.uid for page in (first, second) for each in page.events] == ["3", "2", "1", "0"]
     back = reading.page(Question(q="number"), limit=2, after=second.previous_cursor)
     assert [each.event.uid for each in back.events] == ["3", "2"]
+
+
+def test_what_is_older_than_where_a_search_stopped_misses_nothing_of_its_millisecond() -> None:
+    """The link's time is of milliseconds and excludes itself."""
+    for stopped in (NOW_NS, NOW_NS + 1, NOW_NS + 999_999):
+        asked = read_question({"until": rfc3339(stopped, up=True)}, now_ns=NOW_NS).until_ns
+        assert asked is not None
+        assert stopped <= asked < stopped + 10**6

@@ -7,6 +7,8 @@ from contextlib import suppress
 from typing import Final
 
 _M_ARENA_MAX: Final = -8  # of glibc's malloc.h
+_M_MMAP_THRESHOLD: Final = -3
+_LARGE_BYTES: Final = 256 << 10
 
 
 def share() -> None:
@@ -14,5 +16,17 @@ def share() -> None:
 
     Threads hardly ever allocate at the same time here. Other C libraries than glibc have one anyway.
     """
+    _set(_M_ARENA_MAX, 1)
+
+
+def return_large() -> None:
+    """From now on what is large goes back to the kernel as soon as it is free.
+
+    By itself glibc keeps the more the larger the blocks are that were once free, and holes between those that live.
+    """
+    _set(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def _set(parameter: int, value: int) -> None:
     with suppress(AttributeError):  # no mallopt
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        ctypes.CDLL(None).mallopt(parameter, value)

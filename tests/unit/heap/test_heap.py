@@ -1,4 +1,4 @@
-"""Many threads, one heap."""
+"""Many threads, one heap; and what is free is the kernel's again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 HEAPS = """
 import ctypes, os, sys, threading
-from kmsg_exporter.agent import heap
+from kmsg_exporter import heap
 if sys.argv[1] == "shared":
     heap.share()
 together = threading.Barrier(6)
@@ -29,8 +29,31 @@ libc.fclose(file)
 print(os.read(end, 65536).count(b"<heap "))
 """
 
+KEPT = """
+import sys
+from kmsg_exporter import heap
+if sys.argv[1] == "returned":
+    heap.return_large()
+def resident():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS:")) / 1024
+bytearray(8 << 20)
+large, small, before = [], [], resident()
+for _ in range(50):
+    large.append(bytearray(2 << 20))
+    small.append(bytearray(4000))
+del large
+print(resident() - before)
+"""
+
 
 @pytest.mark.parametrize(("heap", "one"), [("shared", True), ("as it was", False)])
 def test_threads_share_one_heap_from_then_on(heap: str, one: bool) -> None:
     heaps = subprocess.run([sys.executable, "-c", HEAPS, heap], check=True, capture_output=True, text=True).stdout
     assert (int(heaps) == 1) == one
+
+
+@pytest.mark.parametrize(("heap", "less"), [("returned", True), ("as it was", False)])
+def test_large_blocks_go_back_though_small_ones_live_between_them(heap: str, less: bool) -> None:
+    """Of 100 MiB."""
+    kept = subprocess.run([sys.executable, "-c", KEPT, heap], check=True, capture_output=True, text=True).stdout
+    assert (float(kept) < 10) == less
