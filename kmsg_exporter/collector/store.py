@@ -34,8 +34,9 @@ COMMIT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 COMMIT_EVENTS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
 _TIDY_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 10.0
-# the write-ahead log is cut back to this when it was folded in: one reader that takes its time makes it grow
-_WAL_BYTES: Final = 64 << 20
+# the write-ahead log is cut back to this when it was folded in: readers that take their time make it grow, and when
+# they overlap it is never folded in by itself
+WAL_BYTES: Final = 64 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class Store:
         Raises StoreTooNew for a newer program's file, CollectorError when it can't be opened.
         """
         self.path = path
+        self._wal = path.with_name(f"{path.name}-wal")
         self.state = StoreState()
         self.opened_unix_ns = clock_ns()
         self._clock_ns = clock_ns
@@ -92,7 +94,7 @@ class Store:
                 self._ledger = Ledger(self._connection, max_agents=keep.max_agents, now_ns=self.opened_unix_ns)
                 self._retention = Retention(self._connection, keep, clock_ns=clock_ns)
                 (self._seq,) = self._connection.execute(LAST_SEQ).fetchone()
-                self._connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+                self._connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
             except BaseException:
                 self._connection.close()
                 raise
@@ -221,6 +223,7 @@ class Store:
         with explained(f"can't tidy the collector's store {self.path}"):
             gone = self._retention.step()
             forgotten = self._ledger.forget(self._retention.forget_before_ns())
+            self._fold_in()
         self.state = replace(
             self.state,
             expired_age=self.state.expired_age + gone.age,
@@ -228,6 +231,15 @@ class Store:
             forgotten_age=self.state.forgotten_age + forgotten,
         )
         return gone.more or forgotten > 0
+
+    def _fold_in(self) -> None:
+        """A write-ahead log that is too long: writing waits until readers have left it, BUSY_TIMEOUT_SECONDS at most."""
+        try:
+            size = self._wal.stat().st_size
+        except FileNotFoundError:
+            return
+        if size > WAL_BYTES:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def _keep_up(self) -> bool:
         with explained(f"can't tidy the collector's store {self.path}"):

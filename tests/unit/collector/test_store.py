@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from kmsg_exporter.collector import store as store_module
 from kmsg_exporter.collector.event import StoredEvent
 from kmsg_exporter.collector.question import Question
 from kmsg_exporter.collector.reading import Reading
@@ -329,3 +330,36 @@ def test_each_commit_is_timed_and_counted(store: Store) -> None:
     assert sum(store.state.commit_seconds.counts) == 1
     assert dict(store.state.commit_events.cumulative())["2.0"] == 1
     assert store.state.commit_events.total == 2
+
+
+def test_readers_that_overlap_do_not_keep_the_log_of_changes_growing(
+    open_store: Callable[[], Store], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "WAL_BYTES", 1 << 20)
+    over, both = threading.Event(), threading.Barrier(2)
+
+    def read(offset_seconds: float) -> None:
+        both.wait(10)
+        over.wait(offset_seconds)
+        while not over.is_set():
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+                connection.execute("BEGIN")
+                connection.execute("SELECT count(*) FROM event").fetchone()
+                over.wait(0.05)
+
+    sizes = []
+    with open_store() as store:
+        readers = [threading.Thread(target=read, args=(offset,)) for offset in (0.0, 0.025)]
+        for reader in readers:
+            reader.start()
+        try:
+            for number in range(60):
+                store.add([replace(event(f"{number}"), document="x" * 200_000)]).result(30)
+                if number % 6 == 5:
+                    store.tidy().result(30)
+                    sizes.append(path.with_name(f"{path.name}-wal").stat().st_size)
+        finally:
+            over.set()
+            for reader in readers:
+                reader.join(10)
+    assert max(sizes) < 4 << 20

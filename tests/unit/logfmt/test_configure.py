@@ -14,7 +14,7 @@ import pytest
 from kmsg_exporter.logfmt import LineHandler, configure
 
 OURS = logging.getLogger("kmsg_exporter.probes")
-LIBRARY = logging.getLogger("urllib3.connectionpool")
+LIBRARY = logging.getLogger("library.part")
 
 
 @pytest.fixture(autouse=True)
