@@ -233,7 +233,7 @@ class Store:
         return gone.more or forgotten > 0
 
     def _fold_in(self) -> None:
-        """A write-ahead log that is too long: writing waits until readers have left it, BUSY_TIMEOUT_SECONDS at most."""
+        """A write-ahead log that is too long: writing waits until readers have left it, for BUSY_TIMEOUT_SECONDS."""
         try:
             size = self._wal.stat().st_size
         except FileNotFoundError:
