@@ -20,7 +20,7 @@ from kmsg_exporter.collector.protocol import Connection
 
 MAX_CONNECTIONS: Final = 2048
 # with TLS, where each may take half a MiB: a buffer of 256 KiB, and what it was filled with at once
-MAX_TLS_CONNECTIONS: Final = 300
+MAX_TLS_CONNECTIONS: Final = 256
 # of answers that their clients have not taken yet, all together
 MAX_UNTAKEN_BYTES: Final = 32 * 1024 * 1024
 # connections with TLS: what was one is a cycle, and half a MiB until garbage is collected

@@ -59,6 +59,9 @@ class _Guest:
     def leave(self) -> None:
         pass
 
+    def owe(self, answer_bytes: int) -> None:
+        pass
+
 
 async def _app(scope: Scope, receive: Receive, send: Send) -> None:
     assert len(scope["headers"]) <= MAX_HEADERS

@@ -197,7 +197,7 @@ def test_the_limit_on_descriptors_is_raised_and_leaves_some_for_the_rest(monkeyp
     monkeypatch.setattr(resource, "getrlimit", get_limit)
     monkeypatch.setattr(resource, "setrlimit", set_limit)
     assert (connections.connections_allowed(), limits) == (2048, (65536, 1 << 20))
-    assert connections.connections_allowed(tls=True) == 300
+    assert connections.connections_allowed(tls=True) == 256
     limits = (1024, 2000)
     assert (connections.connections_allowed(), limits) == (1744, (2000, 2000))
     limits = (1024, 1024)
