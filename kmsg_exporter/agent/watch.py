@@ -90,7 +90,8 @@ class Watch:
         self._lost_before = 0
         self._hits = Hits()
         self._untold: deque[Callable[[], None]] = deque()
-        self._stop = threading.Event()
+        # no Event: a signal may come while its lock is held, and its handler would wait for itself
+        self._stopping = False
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._served = threading.Condition()
         self._wanted = 0
@@ -103,7 +104,7 @@ class Watch:
 
     def stop(self) -> None:
         """End `run` soon; may be called from a signal handler and from any thread."""
-        self._stop.set()
+        self._stopping = True
         os.eventfd_write(self._wake, 1)
 
     def close(self) -> None:
@@ -111,7 +112,7 @@ class Watch:
 
     def refresh(self, timeout_seconds: float = 0.08) -> None:
         """Have `observation` and the totals brought up to date, by the loop's own thread; for a scrape."""
-        if self._stop.is_set():
+        if self._stopping:
             return
         with self._served:
             self._wanted += 1
@@ -127,7 +128,7 @@ class Watch:
         gc.freeze()  # what is here now stays: a collection does not have to look at it while somebody is to be named
         pace = Pace()
         postponed = False
-        while not self._stop.is_set():
+        while not self._stopping:
             now = time.monotonic()
             resting = pace.is_resting(now)
             if resting:
@@ -210,7 +211,7 @@ class Watch:
         except Exception:  # noqa: BLE001  the agent's outermost loop
             _log.exception("a round of watching failed; the next one is tried")
             self._next_tick = time.monotonic() + TICK_SECONDS
-            self._stop.wait(_FAILED_SECONDS)
+            time.sleep(_FAILED_SECONDS)
 
     def _is_asked(self, seconds: float) -> bool:
         """Whether somebody asks for something, or for the end, within this time."""

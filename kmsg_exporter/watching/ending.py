@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
-import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final, Self
@@ -12,11 +13,15 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Ending:
-    """A context manager for the main thread. `wake` is called when the end is asked for."""
+    """A context manager for the main thread. `wake` is called when the end is asked for, maybe by a signal's handler.
+
+    It has no lock: a signal may come while that is held, and its handler would wait for itself.
+    """
 
     def __init__(self) -> None:
         self.wake: Callable[[], None] = lambda: None
-        self._asked = threading.Event()
+        self._asked = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)  # whoever waits for it sees it, it is never read
+        self._over = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -27,17 +32,24 @@ class Ending:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def __del__(self) -> None:
+        os.close(self._asked)
+
     @property
     def asked(self) -> bool:
-        return self._asked.is_set()
+        return self._over
 
     def ask(self) -> None:
-        self._asked.set()
+        self._over = True
+        os.eventfd_write(self._asked, 1)
         self.wake()
 
     def wait(self, seconds: float) -> bool:
         """Whether the end was asked for within this time."""
-        return self._asked.wait(seconds)
+        poll = select.poll()
+        poll.register(self._asked, select.POLLIN)
+        poll.poll(seconds * 1000)
+        return self._over
 
     def _signalled(self, _number: int, _frame: FrameType | None) -> None:
         self.ask()
