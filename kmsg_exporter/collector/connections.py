@@ -83,9 +83,7 @@ class Crowd:
         elif guest in self._guests:
             self._owed[guest] = answer_bytes
             while sum(self._owed.values()) > MAX_UNTAKEN_BYTES and len(self._owed) > 1:
-                victim = next(iter(self._owed))
-                self.leave(victim)
-                victim.close("evicted")
+                self._expel(next(iter(self._owed)))
 
     def dismiss(self) -> None:
         """Those that have not shaken hands yet; the server knows the others."""
@@ -95,8 +93,11 @@ class Crowd:
     def evict(self) -> None:
         victim = min(self._guests, key=_Guest.rank, default=None)
         if victim is not None:
-            self.leave(victim)
-            victim.close("evicted")
+            self._expel(victim)
+
+    def _expel(self, victim: _Guest) -> None:
+        self.leave(victim)
+        victim.close("evicted")
 
 
 class _Guest:

@@ -347,7 +347,7 @@ class Spool:
         """Put what waits in memory on disk; after it `state` is current, also when that failed."""
         try:
             if self._db is not None and file_id(self.path) != self._file:
-                self._leave(self._db)
+                self._leave()
             db = self._db or self._reopen()
             tight = not self._reserve.renew()  # a full log of changes could not even take a DELETE any more
             try:
@@ -372,17 +372,13 @@ class Spool:
         self._show()
         self._bear_witness()
 
-    def _leave(self, db: sqlite3.Connection) -> None:
+    def _leave(self) -> None:
         """The file is not at its path any more: take what waits in it along to the one that is to be there."""
         _log.error("the spool %s was removed or replaced under the agent: what waits goes into a new one", self.path)
         waiting = self._select(f"WHERE {_WAITS} ORDER BY sequence LIMIT ?", -1)
         self._late = [event for event in self._marked(waiting) if event.waits] + self._late
         self._late_marks, self._late_asides, self._waiting = {}, set(), (0, None)
-        db.close()
-        self._db = None
-        if self._holder is not None:
-            os.close(self._holder)
-            self._holder = None
+        self._let_go()
 
     def _show(self) -> None:
         stored, oldest = self._waiting
